@@ -296,8 +296,7 @@ static uint64_t client_run(const int *fds, size_t count, uint64_t duration_ns)
 
 static struct sample turn(const struct kind *kind, size_t connections, uint64_t duration_ns)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     struct server_thread thread = {.kind = kind};
     int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -344,8 +343,7 @@ static int compare_doubles(const void *a, const void *b)
 static double median(double *values, size_t count)
 {
     qsort(values, count, sizeof *values, compare_doubles);
-    return count % 2 == 1 ? values[count / 2]
-                          : (values[count / 2 - 1] + values[count / 2]) / 2;
+    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 static void compare(size_t connections, uint64_t duration_ns, size_t turns)

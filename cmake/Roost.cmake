@@ -15,11 +15,13 @@ function(roost_lib name)
 endfunction()
 
 # roost_test(x_test.c LIBS roost_base [SOURCES more.c] [LABELS thread] [ARGS ...]
-#            [TIMEOUT seconds])
+#            [TIMEOUT seconds] [SOAK_TIMEOUT seconds])
 # A cmocka executable named after the file, run by ctest under the label "unit".
 # The label "thread" marks those that ThreadSanitizer has something to say about.
+# With SOAK_TIMEOUT, ctest -L soak runs it again with ROOST_SOAK=1, for which the
+# test does more of the same. Exit code 77 means skipped.
 function(roost_test file)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LIBS;SOURCES;LABELS;ARGS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;SOAK_TIMEOUT" "LIBS;SOURCES;LABELS;ARGS")
     if(NOT ROOST_TESTS)
         return()
     endif()
@@ -31,11 +33,43 @@ function(roost_test file)
     add_executable(${name} ${file} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE roost_flags ${arg_LIBS} deps::cmocka)
     add_test(NAME ${name} COMMAND ${name} ${arg_ARGS})
-    if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT 120)
+    roost_test_properties(${name} "${arg_TIMEOUT}" "unit;${arg_LABELS}")
+    if(arg_SOAK_TIMEOUT)
+        add_test(NAME ${name}_soak COMMAND ${name} ${arg_ARGS})
+        roost_test_properties(${name}_soak "${arg_SOAK_TIMEOUT}" "soak" "ROOST_SOAK=1")
     endif()
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "unit;${arg_LABELS}"
-        ENVIRONMENT "${ROOST_TEST_ENVIRONMENT}" SKIP_RETURN_CODE 77)
+endfunction()
+
+# roost_script_test(NAME SCRIPT [ARGS ...] [LABELS ...] [TIMEOUT seconds] [SOAK_TIMEOUT seconds])
+# A shell or Python script as a test, run with ROOST_BUILD naming the build folder, where
+# the binary is src/cli/roost. Python scripts get the interpreter of build/venv.
+function(roost_script_test name script)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "TIMEOUT;SOAK_TIMEOUT" "LABELS;ARGS")
+    if(NOT ROOST_TESTS)
+        return()
+    endif()
+    get_filename_component(script "${script}" ABSOLUTE)
+    set(command "${script}" ${arg_ARGS})
+    if(script MATCHES "\\.py$")
+        list(PREPEND command "${CMAKE_SOURCE_DIR}/build/venv/bin/python3")
+    endif()
+    set(environment "ROOST_BUILD=${CMAKE_BINARY_DIR}")
+    add_test(NAME ${name} COMMAND ${command})
+    roost_test_properties(${name} "${arg_TIMEOUT}" "script;${arg_LABELS}" ${environment})
+    if(arg_SOAK_TIMEOUT)
+        add_test(NAME ${name}_soak COMMAND ${command})
+        roost_test_properties(${name}_soak "${arg_SOAK_TIMEOUT}" "soak" ${environment}
+            "ROOST_SOAK=1")
+    endif()
+endfunction()
+
+# What all tests have in common: roost_test_properties(NAME TIMEOUT LABELS [VARIABLE=VALUE...])
+function(roost_test_properties name timeout labels)
+    if(NOT timeout)
+        set(timeout 120)
+    endif()
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} LABELS "${labels}"
+        ENVIRONMENT "${ROOST_TEST_ENVIRONMENT};${ARGN}" SKIP_RETURN_CODE 77)
 endfunction()
 
 # roost_fuzz(NAME file.c LIBS roost_net [SOURCES more.c])
@@ -56,8 +90,7 @@ function(roost_fuzz name file)
         add_executable(${name} ${file} ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c")
         target_link_libraries(${name} PRIVATE roost_flags ${arg_LIBS})
         add_test(NAME ${name} COMMAND ${name} "${corpus}")
-        set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS "fuzz-corpus"
-            ENVIRONMENT "${ROOST_TEST_ENVIRONMENT}")
+        roost_test_properties(${name} 120 "fuzz-corpus")
     endif()
 endfunction()
 
@@ -83,9 +116,12 @@ function(roost_protobuf_c target proto)
 endfunction()
 
 # roost_bench(NAME file.c LIBS ...)
-# A program of bench/; see bench/CMakeLists.txt for how its figures are collected.
+# A benchmark that prints `figure NAME VALUE BOUND ok|short` lines; it needs no arguments.
 function(roost_bench name file)
     cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "LIBS;SOURCES")
     add_executable(${name} ${file} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE roost_flags ${arg_LIBS} Threads::Threads m)
+    # scripts/bench runs every program of this folder.
+    set_target_properties(${name} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bench")
 endfunction()
