@@ -6,10 +6,12 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build check bench bench-control fuzz soak asan tsan format install clean distclean
+.PHONY: help demo build check bench bench-control fuzz soak asan tsan format install clean \
+	distclean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | \
+		awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 demo: build ## five models served side by side, with a live table (DEMO_SECONDS=n ends it)
 	scripts/demo
@@ -48,7 +50,7 @@ install: build ## into PREFIX (default /usr/local), DESTDIR honoured
 	cmake --install build/release --prefix $(PREFIX)
 
 clean: ## build outputs; fetched third-party files stay
-	rm -rf build/debug build/clang build/asan build/tsan build/release build/fuzz build/asan-clang build/tsan-clang
+	rm -rf $(addprefix build/,debug clang asan asan-clang tsan tsan-clang release fuzz bench)
 
 distclean: ## everything under build/
 	rm -rf build
