@@ -66,12 +66,19 @@ static double decimal_value(uint32_t digits, int exponent)
     return exponent < 0 ? digits / ten_powers[-exponent] : digits * ten_powers[exponent];
 }
 
-/* A double exactly between two floats may stand for decimals on either side: it proves nothing. */
-static bool is_midpoint(double value)
+/*
+ * A double exactly between two floats may stand for a decimal on either side, which a parser that
+ * goes straight to floats would round the other way. An exact decimal is a tie for both.
+ */
+static bool is_unclear(double value, uint32_t digits, int exponent)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof(bits));
-    return (bits & UINT64_C(0x1FFFFFFF)) == UINT64_C(0x10000000);
+    if ((bits & UINT64_C(0x1FFFFFFF)) != UINT64_C(0x10000000))
+        return false;
+    double error = exponent < 0 ? fma(value, ten_powers[-exponent], -(double)digits)
+                                : fma(digits, ten_powers[exponent], -value);
+    return error < 0.0 || error > 0.0;
 }
 
 /* floor(log10(value)) for a normal value; the table holds every power that can be asked for. */
@@ -160,7 +167,7 @@ size_t json_format_float(float value, char *out)
         double scaled = exponent < 0 ? size * ten_powers[-exponent] : size / ten_powers[exponent];
         uint32_t digits = (uint32_t)(scaled + 0.5);
         double back = decimal_value(digits, exponent);
-        if ((float)back == (float)size && !is_midpoint(back))
+        if ((float)back == (float)size && !is_unclear(back, digits, exponent))
             return sign + decimal_write(digits, exponent, out + sign);
     }
     return float_write_slow(value, out);
