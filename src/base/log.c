@@ -98,7 +98,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
     if (level > log_get_level())
         return;
     int error = errno;
-    char line[LOG_LINE_BYTES_MAX];
+    /* A little more than is written, so that a cut inside a character is seen. */
+    char line[LOG_LINE_BYTES_MAX + 4];
     size_t length = line_begin(line, sizeof(line), level, event);
     size_t text_at = length + 1;
     va_list args;
@@ -107,8 +108,9 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
     va_end(args);
     if (text_length > 0) {
         line[length] = ' ';
-        /* The last byte, where the terminator stands, is for the newline. */
-        length = utf8_cut(line, text_at + (size_t)text_length, sizeof(line) - 1);
+        length = text_at + strlen(line + text_at);
+        /* The last byte is for the newline. */
+        length = utf8_cut(line, length, LOG_LINE_BYTES_MAX - 1);
     }
     /* One event is one line, whatever a value holds. */
     for (size_t i = 0; i < length; i++) {

@@ -124,6 +124,22 @@ static void a_long_or_dirty_message_stays_one_line(void **state)
     assert_string_equal(after_time(text + 2048), "info dirty a=1 forged  [0m\n");
 }
 
+static void long_messages_are_cut_between_characters(void **state)
+{
+    (void)state;
+    for (int shift = 0; shift < 3; shift++) {
+        char message[3000];
+        memset(message, 'x', (size_t)shift);
+        for (size_t at = (size_t)shift; at + 3 < sizeof(message); at += 3)
+            memcpy(message + at, "\xE2\x82\xAC", 4);
+        size_t before = strlen(logged());
+        log_info("big", "v=%s", message);
+        size_t length = strlen(logged()) - before;
+        assert_in_range(length, 2046, 2048);
+        assert_true(utf8_valid(text + before, length));
+    }
+}
+
 static void quoting(void **state)
 {
     (void)state;
@@ -195,6 +211,7 @@ int main(void)
         LOG_TEST(levels_filter),
         LOG_TEST(levels_parse),
         LOG_TEST(a_long_or_dirty_message_stays_one_line),
+        LOG_TEST(long_messages_are_cut_between_characters),
         LOG_TEST(quoting),
         LOG_TEST(quoting_fits_any_buffer),
         LOG_TEST(threads_do_not_mix_lines),

@@ -172,20 +172,20 @@ static void depth_is_limited(void **state)
 {
     (void)state;
     char text[256] = "";
-    for (int i = 0; i < YAML_DEPTH_MAX; i++)
-        strcat(text, "[");
-    for (int i = 0; i < YAML_DEPTH_MAX; i++)
-        strcat(text, "]");
+    memset(text, '[', YAML_DEPTH_MAX);
+    memset(text + YAML_DEPTH_MAX, ']', YAML_DEPTH_MAX);
     (void)parse(text);
     yaml_doc_free(doc);
     doc = NULL;
     memset(text, '[', 200);
-    text[200] = '\0';
-    char lines[256] = "roost.yaml:1: ";
+    struct strbuf line;
+    strbuf_init(&line);
+    strbuf_puts(&line, "roost.yaml:1: ");
     for (int i = 0; i < YAML_DEPTH_MAX; i++)
-        strcat(lines, "[0]");
-    strcat(lines, ": more than 32 levels deep\n");
-    expect_errors(text, lines);
+        strbuf_puts(&line, "[0]");
+    strbuf_puts(&line, ": more than 32 levels deep\n");
+    expect_errors(text, strbuf_text(&line));
+    strbuf_fini(&line);
 }
 
 static void size_is_limited(void **state)
