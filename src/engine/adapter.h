@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Adapters: a variant whose graph differs from its tenant's signature gets ONNX nodes before its
+ * inputs and after its outputs, so that every variant of a tenant takes and gives the same tensors.
+ *
+ *   tenant's input ─► layout of the tenant ─► Resize ─► (x - mean) * scale ─► Transpose ─► graph ─► Gather ─► output
+ *
+ * Parses a model file, so it runs only inside the sandboxed process that optimises models. The
+ * settings are one flat piece of memory that can be handed to that process as it is.
+ */
+#ifndef ROOST_ENGINE_ADAPTER_H
+#define ROOST_ENGINE_ADAPTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/detail.h"
+#include "base/file.h"
+#include "core/tensor.h"
+
+enum { ADAPTER_CHANNELS_MAX = 4 };
+
+enum adapter_layout { LAYOUT_KEEP, LAYOUT_NCHW_TO_NHWC, LAYOUT_NHWC_TO_NCHW };
+
+struct adapter_settings {
+    bool present;
+    int64_t resize_height, resize_width; /* 0: no resize */
+    bool normalise;
+    unsigned channels;                                           /* of mean and scale */
+    double mean[ADAPTER_CHANNELS_MAX], scale[ADAPTER_CHANNELS_MAX]; /* (x - mean) * scale */
+    enum adapter_layout layout;              /* from the tenant's to the variant's */
+    char input_name[TENSOR_NAME_BYTES_MAX];  /* "": names in the variant's graph for the tenant's */
+    char output_name[TENSOR_NAME_BYTES_MAX]; /* first input and output; else found by type and rank */
+    char output_map[FILE_PATH_BYTES_MAX];    /* "", "drop_first" (1,001 -> 1,000 classes), or a file
+                                                with one source index per line */
+};
+
+#endif
