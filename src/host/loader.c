@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/serving.h"
+#include "host/wire.h"
+
+/* What a starved loader is lifted to; also where it begins when it could not be lifted. */
+enum { LOADER_NICE = 10 };
+
+/*
+ * Loading must not disturb those who serve, so it begins at SCHED_IDLE. Leaving that class again
+ * takes a privilege, so without it the loader begins at a small share that never starves; and then
+ * threads that an engine makes while loading, which inherit this, must not be made at all.
+ */
+static void loader_lower(const struct serving *serving)
+{
+    struct sched_param parameter = {0};
+    if (serving->in_process)
+        return;
+    if (serving->may_rise)
+        (void)sched_setscheduler(0, SCHED_IDLE, &parameter);
+    else if (serving->spec.intra_op_threads <= 1)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOADER_NICE);
+}
+
+static enum roost_err loader_optimise(struct serving *serving, struct detail *detail)
+{
+    const struct host_spec *spec = &serving->spec;
+    return serving->engine->optimise(spec->model_path, spec->output_directory, detail);
+}
+
+static enum roost_err loader_load(struct serving *serving, struct detail *detail)
+{
+    const struct host_spec *spec = &serving->spec;
+    struct engine_load_options options = {
+        .intra_op_threads = spec->intra_op_threads == 0 ? 1 : spec->intra_op_threads,
+        .optimised = spec->optimised,
+        .settings = spec->engine_settings[0] == '\0' ? NULL : spec->engine_settings,
+    };
+    uint64_t began_ns = clock_now_ns();
+    enum roost_err err =
+        serving->engine->load(spec->model_path, &options, &serving->session, detail);
+    if (err != ROOST_OK)
+        return err;
+    struct engine_metadata metadata = {.accuracy = -1};
+    serving->engine->describe(serving->session, &serving->io);
+    serving->engine->metadata(serving->session, &metadata);
+    err = wire_send_loaded(serving->control_fd, &serving->io, &metadata, clock_now_ns() - began_ns);
+    if (err != ROOST_OK)
+        return detail_set(detail, err, "the supervisor is gone");
+    began_ns = clock_now_ns();
+    err = warmup_run(serving, detail);
+    serving->warm_ns = clock_now_ns() - began_ns;
+    return err;
+}
+
+void *loader_main(void *argument)
+{
+    struct serving *serving = argument;
+    struct detail detail = {""};
+    pthread_setname_np(pthread_self(), "loader");
+    loader_lower(serving);
+    enum roost_err err = serving->engine->open(NULL, &detail);
+    if (err == ROOST_OK)
+        err = serving->spec.role == HOST_OPTIMISE ? loader_optimise(serving, &detail)
+                                                  : loader_load(serving, &detail);
+    if (err != ROOST_OK)
+        (void)wire_send_failed(serving->control_fd, err, detail.text);
+    serving->load_err = err;
+    atomic_store(&serving->loader_ended, true);
+    serving_tell(serving);
+    return NULL;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/serving.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "host/memfile.h"
+#include "host/wire.h"
+#include "node/affinity.h"
+
+/* ---- attaching ---------------------------------------------------------------------------- */
+
+/* Maps a whole memory file and closes it; *memory is NULL for an empty one. */
+static enum roost_err fd_map(int fd, int protection, void **memory, size_t *length,
+                             struct detail *detail)
+{
+    struct stat status;
+    *memory = NULL;
+    *length = 0;
+    if (fd < 0)
+        return ROOST_OK;
+    if (fstat(fd, &status) != 0)
+        return errno_translate(errno, "memory from the supervisor", detail);
+    if (status.st_size > 0) {
+        *memory = memfile_map(fd, (size_t)status.st_size, protection, detail);
+        if (*memory == NULL)
+            return ROOST_NO_MEMORY;
+        *length = (size_t)status.st_size;
+    }
+    close(fd);
+    return ROOST_OK;
+}
+
+enum roost_err serving_attach(struct serving *serving, const int fds[SPAWN_FD_COUNT],
+                              struct detail *detail)
+{
+    void *region, *outputs, *inputs;
+    memset(serving, 0, sizeof *serving);
+    serving->control_fd = fds[SPAWN_FD_CONTROL];
+    serving->completion_fd = fds[SPAWN_FD_COMPLETION];
+    serving->ended_fd = -1;
+    enum roost_err err = fd_map(fds[SPAWN_FD_REGION], PROT_READ | PROT_WRITE, &region,
+                                &serving->region_length, detail);
+    serving->region = region;
+    if (err == ROOST_OK)
+        err = fd_map(fds[SPAWN_FD_OUTPUT], PROT_READ | PROT_WRITE, &outputs,
+                     &serving->outputs_length, detail);
+    if (err == ROOST_OK) {
+        serving->outputs = outputs;
+        err = fd_map(fds[SPAWN_FD_INPUT], PROT_READ, &inputs, &serving->inputs_length, detail);
+    }
+    if (err != ROOST_OK)
+        return err;
+    serving->inputs = inputs;
+    if (!region_valid(serving->region, serving->region_length))
+        return detail_set(detail, ROOST_INVALID, "the shared memory is of another version");
+    serving->spec = serving->region->spec;
+    serving->engine = engine_find(serving->spec.engine);
+    if (serving->engine == NULL)
+        return detail_set(detail, ROOST_INVALID, "there is no engine \"%s\"", serving->spec.engine);
+    serving->workers = calloc(serving->region->worker_count + 1, sizeof *serving->workers);
+    serving->ended_fd = eventfd(0, EFD_CLOEXEC);
+    if (serving->workers == NULL || serving->ended_fd < 0)
+        return detail_set(detail, ROOST_NO_MEMORY, "out of memory");
+    atomic_init(&serving->worker_limit, serving->spec.workers);
+    atomic_init(&serving->draining, false);
+    return ROOST_OK;
+}
+
+static void unmap(const void *memory, size_t length)
+{
+    if (memory != NULL)
+        munmap((void *)(uintptr_t)memory, length);
+}
+
+void serving_detach(struct serving *serving)
+{
+    if (serving->session != NULL)
+        serving->engine->unload(serving->session);
+    unmap(serving->region, serving->region_length);
+    unmap(serving->outputs, serving->outputs_length);
+    unmap(serving->inputs, serving->inputs_length);
+    free(serving->workers);
+    close(serving->control_fd);
+    close(serving->completion_fd);
+    if (serving->ended_fd >= 0)
+        close(serving->ended_fd);
+}
+
+/* ---- orders ------------------------------------------------------------------------------- */
+
+/* All threads that there are, now and (by inheritance) later. */
+static void serving_affinity(struct serving *serving, const struct cpus *cpus)
+{
+    struct detail detail = {""};
+    enum roost_err err = affinity_set(0, cpus, &detail);
+    for (unsigned i = 0; i < serving->started && err == ROOST_OK; i++) {
+        int tid = atomic_load(&serving->workers[i].tid);
+        if (tid != 0)
+            err = affinity_set(tid, cpus, &detail);
+    }
+    if (err != ROOST_OK)
+        log_warn("host.affinity", "host=%s reason=\"%s\"", serving->spec.label, detail.text);
+}
+
+static void serving_set_workers(struct serving *serving, const struct wire_order *order)
+{
+    struct detail detail = {""};
+    unsigned count = order->workers;
+    if (count < 1 || count > serving->region->worker_count)
+        return;
+    serving->spec.cpus = order->cpus;
+    serving_affinity(serving, &order->cpus);
+    atomic_store(&serving->worker_limit, count);
+    if (serving->session == NULL || serving->loader_started)
+        return; /* takes effect when the model is loaded */
+    if (workers_start(serving, count, &detail) != ROOST_OK)
+        log_warn("host.workers", "host=%s have=%u want=%u reason=\"%s\"", serving->spec.label,
+                 serving->started, count, detail.text);
+    workers_wake_all(serving);
+}
+
+/* Reads one order; false when the supervisor has let go. */
+static bool serving_order(struct serving *serving)
+{
+    struct wire_order order;
+    ssize_t received = recv(serving->control_fd, &order, sizeof order, 0);
+    if (received < 0 && errno == EINTR)
+        return true;
+    if (received != (ssize_t)sizeof order)
+        return false;
+    switch ((enum wire_order_type)order.type) {
+    case WIRE_WORKERS:
+        serving_set_workers(serving, &order);
+        break;
+    case WIRE_CANCEL:
+        workers_cancel(serving, order.sequence);
+        break;
+    case WIRE_DRAIN:
+        atomic_store(&serving->draining, true);
+        workers_wake_all(serving);
+        break;
+    }
+    return true;
+}
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+void serving_tell(struct serving *serving)
+{
+    uint64_t one = 1;
+    while (write(serving->ended_fd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+/* The loader has ended: starts the workers. Returns an exit status, or -1 to go on. */
+static int serving_loaded(struct serving *serving)
+{
+    struct detail detail = {""};
+    pthread_join(serving->loader, NULL);
+    serving->loader_started = false;
+    if (serving->load_err != ROOST_OK)
+        return 1;
+    if (serving->spec.role == HOST_SERVE) {
+        /* Reading a model leaves much free memory behind. */
+        malloc_trim(0);
+        enum roost_err err = workers_start(serving, atomic_load(&serving->worker_limit), &detail);
+        if (err != ROOST_OK) {
+            (void)wire_send_failed(serving->control_fd, err, detail.text);
+            return 1;
+        }
+    }
+    if (wire_send_ready(serving->control_fd, serving->warm_ns) != ROOST_OK)
+        return 0;
+    return serving->spec.role == HOST_SERVE ? -1 : 0;
+}
+
+/* Looks at who has ended. Returns an exit status, or -1 to go on. */
+static int serving_ended(struct serving *serving)
+{
+    uint64_t count;
+    (void)!read(serving->ended_fd, &count, sizeof count);
+    if (serving->loader_started && atomic_load(&serving->loader_ended)) {
+        int status = serving_loaded(serving);
+        if (status >= 0)
+            return status;
+    }
+    return -1;
+}
+
+static int serving_loop(struct serving *serving)
+{
+    struct pollfd polled[] = {
+        {.fd = serving->control_fd, .events = POLLIN},
+        {.fd = serving->ended_fd, .events = POLLIN},
+    };
+    for (;;) {
+        bool drained = !serving->loader_started &&
+                       atomic_load(&serving->ended) == serving->started;
+        if (atomic_load(&serving->draining) && (drained || serving->loader_started))
+            return 0;
+        if (poll(polled, 2, -1) < 0) {
+            if (errno != EINTR)
+                return 1;
+            continue;
+        }
+        int status = polled[1].revents != 0 ? serving_ended(serving) : -1;
+        if (status >= 0)
+            return status;
+        if (polled[0].revents != 0 && !serving_order(serving))
+            return 0;
+    }
+}
+
+int serving_run(struct serving *serving)
+{
+    serving_affinity(serving, &serving->spec.cpus);
+    if (pthread_create(&serving->loader, NULL, loader_main, serving) != 0) {
+        (void)wire_send_failed(serving->control_fd, ROOST_NO_MEMORY, "no thread can be started");
+        return 1;
+    }
+    serving->loader_started = true;
+    int status = serving_loop(serving);
+    /* A process that ends takes its threads along: neither a load nor a run that nobody waits for
+     * is worth waiting for. */
+    if (!serving->in_process)
+        _exit(status);
+    if (serving->loader_started)
+        pthread_join(serving->loader, NULL);
+    atomic_store(&serving->draining, true);
+    workers_cancel_all(serving);
+    workers_wake_all(serving);
+    workers_join(serving);
+    return status;
+}
