@@ -62,9 +62,9 @@ static OrtStatus *options_set(OrtSessionOptions *options,
 }
 
 /*
- * How an optimised copy keeps its weights, best first. As kernels want them and in
- * a file beside the graph, every later session maps them. Not every graph survives being written
- * like that (one with weights inside a loop's body does not), hence the alternatives.
+ * How an optimised copy keeps its weights, best first: as the kernels want them and in a file
+ * beside the graph, from which every later session maps them. Not every graph survives being
+ * written like that (one with weights inside a loop's body does not), hence the alternatives.
  */
 enum save_form { SAVE_PREPACKED, SAVE_EXTERNAL, SAVE_INLINE, SAVE_FORMS };
 
