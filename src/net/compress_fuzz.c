@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first byte says which coding the rest is in; what can be decoded is coded and decoded again. */
+/* The first byte says which coding the rest is in; what can be decoded is coded and decoded
+ * again. */
 #include <stdint.h>
 #include <string.h>
 

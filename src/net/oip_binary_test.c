@@ -37,9 +37,9 @@ static void every_dtype(void **state)
         struct fixture f;
         enum dtype dtype = (enum dtype)i;
         char json[256];
-        static const char ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-        static const char strings[11] = "\1\0\0\0a\2\0\0\0b";
-        size_t bytes = dtype == DTYPE_BYTES ? sizeof(strings) : 2 * dtype_bytes(dtype);
+        static const char ones[17] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+        static const char strings[12] = "\1\0\0\0a\2\0\0\0b";
+        size_t bytes = dtype == DTYPE_BYTES ? sizeof(strings) - 1 : 2 * dtype_bytes(dtype);
         const char *blob = dtype == DTYPE_BYTES ? strings : ones;
         vector_init(&f, dtype);
         (void)snprintf(json, sizeof(json),

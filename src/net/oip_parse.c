@@ -51,8 +51,8 @@ struct oip_quote oip_quote(yyjson_val *string)
     const char *text = yyjson_get_str(string);
     size_t length = yyjson_get_len(string);
     size_t kept = utf8_cut(text, length, sizeof(quote.text) - sizeof("..."));
+    (void)snprintf(quote.text + kept, sizeof(quote.text) - kept, "%s", kept < length ? "..." : "");
     memcpy(quote.text, text, kept);
-    strcpy(quote.text + kept, kept < length ? "..." : "");
     for (size_t i = 0; i < kept; i++) {
         if ((unsigned char)quote.text[i] < 0x20 || quote.text[i] == 0x7F)
             quote.text[i] = '?';
@@ -67,7 +67,7 @@ struct oip_names oip_names(const struct tensor_spec *specs, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         size_t needed = strlen(specs[i].name) + sizeof(", \"\"");
         if (at + needed + sizeof(", ...") > sizeof(names.text)) {
-            strcpy(names.text + at, at == 0 ? "..." : ", ...");
+            (void)snprintf(names.text + at, sizeof(names.text) - at, at == 0 ? "..." : ", ...");
             break;
         }
         at += (size_t)snprintf(names.text + at, sizeof(names.text) - at, "%s\"%s\"",

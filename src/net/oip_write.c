@@ -166,7 +166,7 @@ static enum roost_err output_write(struct answer *answer, unsigned output)
             return detail_set(answer->detail, err, "output \"%s\": no memory to rank it", name);
         tensor.dtype = DTYPE_BYTES;
         tensor.bytes = answer->scratch->length - scratch_at;
-        tensor.data = answer->scratch->data + scratch_at;
+        tensor.data = (void *)(uintptr_t)(strbuf_text(answer->scratch) + scratch_at);
     }
     struct json_writer *json = &answer->json;
     json_begin_object(json);

@@ -11,11 +11,10 @@ static void expect(const char *target, const char *text)
 {
     struct url_path path;
     char joined[2 * URL_PATH_BYTES_MAX] = "";
+    size_t at = 0;
     assert_int_equal(url_path_parse(target, &path, NULL), ROOST_OK);
-    for (unsigned i = 0; i < path.count; i++) {
-        strcat(joined, path.segments[i]);
-        strcat(joined, "|");
-    }
+    for (unsigned i = 0; i < path.count; i++)
+        at += (size_t)snprintf(joined + at, sizeof(joined) - at, "%s|", path.segments[i]);
     assert_string_equal(joined, text);
 }
 
