@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process uses: its memory and CPU time. Any thread; reads a few small files. */
+/* What a process uses: its memory and CPU time. Any thread; reads a small file each. */
 #ifndef ROOST_NODE_PROCESS_H
 #define ROOST_NODE_PROCESS_H
 
@@ -8,14 +8,17 @@
 #include "base/detail.h"
 
 struct process_memory {
-    uint64_t resident_bytes;    /* all that is mapped and present */
-    uint64_t anonymous_bytes;   /* of it, not backed by a file */
+    uint64_t resident_bytes;    /* all that is mapped and present, shared pages included */
+    uint64_t anonymous_bytes;   /* of it, not backed by a file (pages still shared after a fork, too) */
     uint64_t shared_file_bytes; /* of it, files and shared memory */
-    uint64_t pss_bytes;         /* with shared pages divided by their users; 0: not known */
 };
 
-/* NOT_FOUND when the process is gone. Cheap but for pss, which walks its page tables. */
+/* Cheap: the kernel's own counters. NOT_FOUND when the process is gone. */
 enum roost_err process_memory_read(int pid, struct process_memory *memory, struct detail *detail);
+
+/* Resident memory in which every page is divided by the number of its users. Walks the page tables
+ * of the process: not for every tick. NOT_FOUND, PERMISSION. */
+enum roost_err process_pss_read(int pid, uint64_t *pss_bytes, struct detail *detail);
 
 /* User plus system CPU time of a process, all threads, those that ended included. 0: it is gone. */
 uint64_t process_cpu_ns(int pid);

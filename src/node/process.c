@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/process.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+enum { PROC_FILE_BYTES_MAX = 8192 };
+
+/* Reads /proc/PID/<name>; a process that ended meanwhile is NOT_FOUND, too. */
+static enum roost_err proc_read(int pid, const char *name, char **text, struct detail *detail)
+{
+    char path[64];
+    size_t length;
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    enum roost_err err = file_read(path, PROC_FILE_BYTES_MAX, text, &length, detail);
+    if (err == ROOST_OK && length == 0) {
+        free(*text);
+        err = detail_set(detail, ROOST_NOT_FOUND, "process %d has ended", pid);
+    }
+    return err;
+}
+
+enum roost_err process_memory_read(int pid, struct process_memory *memory, struct detail *detail)
+{
+    unsigned long long resident, shared;
+    char *text;
+    memset(memory, 0, sizeof *memory);
+    enum roost_err err = proc_read(pid, "statm", &text, detail);
+    if (err != ROOST_OK)
+        return err;
+    bool read = sscanf(text, "%*u %llu %llu", &resident, &shared) == 2;
+    free(text);
+    if (!read || resident < shared)
+        return detail_set(detail, ROOST_IO, "/proc/%d/statm cannot be understood", pid);
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    memory->resident_bytes = resident * page_bytes;
+    memory->shared_file_bytes = shared * page_bytes;
+    memory->anonymous_bytes = (resident - shared) * page_bytes;
+    return ROOST_OK;
+}
+
+enum roost_err process_pss_read(int pid, uint64_t *pss_bytes, struct detail *detail)
+{
+    unsigned long long kibibytes = 0;
+    char *text;
+    enum roost_err err = proc_read(pid, "smaps_rollup", &text, detail);
+    if (err != ROOST_OK)
+        return err;
+    const char *line = strstr(text, "\nPss:");
+    if (line == NULL || sscanf(line, " Pss: %llu kB", &kibibytes) != 1)
+        err = detail_set(detail, ROOST_IO, "/proc/%d/smaps_rollup cannot be understood", pid);
+    free(text);
+    *pss_bytes = kibibytes * 1024;
+    return err;
+}
+
+uint64_t process_cpu_ns(int pid)
+{
+    clockid_t clock;
+    struct timespec time;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
+        return 0;
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
