@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The desired state: what should be served, from roost.yaml, the model repositories and what the API
+ * The desired state: what should be served, from roost.yaml, model repositories and what the API
  * asked to load. Built anew each time (start, SIGHUP, poll, load, unload); the supervisor compares
  * it with what runs and applies the difference. Reads directories and config files, never a model.
  * Blocks; any thread.

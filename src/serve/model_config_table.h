@@ -53,7 +53,7 @@ struct config_field {
     /* (optional) Puts a value where `owner` keeps it. INVALID through config_fail. */
     enum roost_err (*store)(struct config_reader *reader, const struct config_value *value,
                             void *owner);
-    /* (optional) Gives the owner of a message's fields, a fresh one each time; none: the same owner.
+    /* (optional) Gives the owner of a message's fields, a fresh one each time; none: the same one.
      * `key` is a map entry's, else NULL. Answers NULL after config_fail. */
     void *(*open)(struct config_reader *reader, void *owner, const char *key);
     /* (optional) Checks a message when all its fields are in. */

@@ -43,30 +43,30 @@ struct tenant_settings {
     uint64_t slo_ns;
     uint64_t deadline_ns; /* 0: 4 x SLO, or the server's default without one */
     enum shed_mode shed;
-    unsigned workers;              /* 0: instance_group, else 1 */
-    unsigned workers_max;          /* 0: as many as cores */
-    unsigned intra_op_threads;     /* 0: config.pbtxt, else 1 */
-    uint64_t memory_bytes_max;     /* of the host process; 0: none */
-    uint64_t input_memory_bytes;   /* requests' tensors; (default: 256 MiB) */
-    uint64_t output_bytes_max;     /* of one batch; (default: 64 MiB) */
-    unsigned queue_max;            /* requests waiting; (default: 1024) */
-    int priority;                  /* across tenants, for the policies; higher is more important */
-    bool split;                    /* requests above the batch limit are split over workers */
-    bool park;                     /* may be stopped when idle for park_after */
-    uint64_t park_after_ns;        /* (default: 60 s) */
+    unsigned workers;            /* 0: instance_group, else 1 */
+    unsigned workers_max;        /* 0: as many as cores */
+    unsigned intra_op_threads;   /* 0: config.pbtxt, else 1 */
+    uint64_t memory_bytes_max;   /* of the host process; 0: none */
+    uint64_t input_memory_bytes; /* requests' tensors; (default: 256 MiB) */
+    uint64_t output_bytes_max;   /* of one batch; (default: 64 MiB) */
+    unsigned queue_max;          /* requests waiting; (default: 1024) */
+    int priority;                /* across tenants, for the policies; higher is more important */
+    bool split;                  /* requests above the batch limit are split over workers */
+    bool park;                   /* may be stopped when idle for park_after */
+    uint64_t park_after_ns;      /* (default: 60 s) */
     enum batch_mode batching;
-    int64_t batch_max;             /* 0: config.pbtxt's max_batch_size */
-    uint64_t batch_delay_ns;       /* longest wait for companions, when batch_delay_set; */
-    bool batch_delay_set;          /* else UINT64_MAX: config.pbtxt, else as the SLO allows */
-    char *cpus;                    /* (optional) "0-3": cores of the workers */
+    int64_t batch_max;       /* 0: config.pbtxt's max_batch_size */
+    uint64_t batch_delay_ns; /* longest wait for companions, when batch_delay_set; */
+    bool batch_delay_set;    /* else UINT64_MAX: config.pbtxt, else as the SLO allows */
+    char *cpus;              /* (optional) "0-3": cores of the workers */
     unsigned variant_count;
     struct variant_settings *variants; /* best first; none: one variant, the model itself */
     unsigned line;                     /* 0: not from the file */
 };
 
 struct settings {
-    char *path; /* of the file; NULL: none */
-    char *host; /* (optional) NULL: all addresses */
+    char *path;            /* of the file; NULL: none */
+    char *host;            /* (optional) NULL: all addresses */
     unsigned http_port;    /* (default: 8000) 0: any free one */
     unsigned metrics_port; /* 0: only on the inference port */
     bool metrics_port_set;
@@ -74,18 +74,18 @@ struct settings {
     unsigned repository_count;
     char *repositories[SETTINGS_REPOSITORIES_MAX]; /* absolute, or as the command line gave them */
     enum control_mode control_mode;
-    uint64_t poll_interval_ns;     /* (default: 15 s) */
-    char *load_models;             /* (optional) for CONTROL_EXPLICIT: comma separated, "*" all */
-    bool repository_api;           /* load and unload over the inference port; (default: true) */
-    char *cache_directory;         /* (optional) NULL: the user's cache directory */
-    uint64_t cache_bytes_max;      /* (default: 20 GiB); 0: no limit */
-    char *engine_library;          /* (optional) path of ONNX Runtime's library */
-    bool sandbox;                  /* (default: true) */
-    bool strict_readiness;         /* (default: true) ready only when every tenant is */
-    bool strict_config;            /* (default: false) false: complete config.pbtxt from the model */
-    uint64_t grace_ns;             /* SIGTERM: time to finish; (default: 30 s) */
-    uint64_t default_deadline_ns;  /* of tenants without SLO; (default: 30 s) */
-    uint64_t hang_after_ns;        /* a run without end for so long is a hung host; (default: 5 s) */
+    uint64_t poll_interval_ns; /* (default: 15 s) */
+    char *load_models;         /* (optional) for CONTROL_EXPLICIT: comma separated, "*" all */
+    bool repository_api;       /* load and unload over the inference port; (default: true) */
+    char *cache_directory;     /* (optional) NULL: the user's cache directory */
+    uint64_t cache_bytes_max;  /* (default: 20 GiB); 0: no limit */
+    char *engine_library;      /* (optional) path of ONNX Runtime's library */
+    bool sandbox;              /* (default: true) */
+    bool strict_readiness;     /* (default: true) ready only when every tenant is */
+    bool strict_config;        /* (default: false) else config.pbtxt is completed from the model */
+    uint64_t grace_ns;         /* SIGTERM: time to finish; (default: 30 s) */
+    uint64_t default_deadline_ns; /* of tenants without SLO; (default: 30 s) */
+    uint64_t hang_after_ns;       /* a run without end for so long is a hung host; (default: 5 s) */
     uint64_t memory_reserve_bytes; /* never given to models; (default: 256 MiB) */
     struct http_limits limits;
     struct tenant_settings tenant_defaults; /* from `defaults:` */
@@ -106,7 +106,7 @@ enum roost_err settings_read(const char *path, const char *text, size_t length,
 enum roost_err settings_read_file(const char *path, struct yaml_errors *errors,
                                   struct settings *settings);
 
-/* A copy of one tenant's settings, deep. `to` need not be initialised; on NO_MEMORY it is empty. */
+/* A deep copy of one tenant's settings. `to` need not be initialised; on NO_MEMORY it is empty. */
 enum roost_err tenant_settings_copy(struct tenant_settings *to, const struct tenant_settings *from);
 void tenant_settings_fini(struct tenant_settings *tenant);
 /* Whether both say the same, whatever the lines that they stand in. */
