@@ -135,12 +135,18 @@ enum roost_err oip_write_infer(const struct oip_response *response, struct strbu
                                struct strbuf *scratch, struct oip_part *parts, size_t *part_count,
                                size_t *header_length, struct detail *detail);
 
-/* Other messages. */
+/* What a model says of itself, for people. */
+struct oip_property {
+    const char *key, *value;
+};
+
+/* Other messages. A model without properties has no such member. */
 void oip_write_server_metadata(struct strbuf *out, const char *name, const char *version,
                                const char *const *extensions, size_t extension_count);
 void oip_write_model_metadata(struct strbuf *out, const struct oip_model *model,
                               const char *platform, const char *const *versions,
-                              size_t version_count);
+                              size_t version_count, const struct oip_property *properties,
+                              size_t property_count);
 void oip_write_error(struct strbuf *out, const char *text); /* {"error": text} */
 
 /* Statistics of one model version, in Triton's shape; every key is always there. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "base/strbuf.h"
 #include "base/test.h"
 #include "net/oip_fixture.h"
@@ -258,6 +259,85 @@ static void classification_unbatched(void **state)
     writer_fini(&w);
 }
 
+static void class_expect(enum dtype dtype, const void *data, size_t bytes, const char *text)
+{
+    struct writer w;
+    writer_init(&w, 0);
+    int64_t count = (int64_t)(bytes / dtype_bytes(dtype));
+    output_add(&w, "y", dtype, SHAPE(count), data, bytes)->classification = 2;
+    assert_int_equal(answer_write(&w), ROOST_OK);
+    const char *found = strstr(strbuf_text(&w.head), "\"data\":");
+    assert_non_null(found);
+    assert_memory_equal(found + 7, text, strlen(text));
+    writer_fini(&w);
+}
+
+#define CLASSES(dtype, type, text, ...)                                                            \
+    class_expect(dtype, (const type[]){__VA_ARGS__}, sizeof((type[]){__VA_ARGS__}), text)
+
+static void classification_of_every_dtype(void **state)
+{
+    (void)state;
+    CLASSES(DTYPE_BOOL, uint8_t, "[\"1:1\",\"0:0\"]", 0, 1, 0);
+    CLASSES(DTYPE_UINT8, uint8_t, "[\"255:1\",\"3:0\"]", 3, 255, 0);
+    CLASSES(DTYPE_UINT16, uint16_t, "[\"65535:1\",\"3:0\"]", 3, UINT16_MAX, 0);
+    CLASSES(DTYPE_UINT32, uint32_t, "[\"4294967295:1\",\"3:0\"]", 3, UINT32_MAX, 0);
+    CLASSES(DTYPE_UINT64, uint64_t, "[\"18446744073709551615:1\",\"3:0\"]", 3, UINT64_MAX, 0);
+    CLASSES(DTYPE_INT8, int8_t, "[\"3:0\",\"-1:1\"]", 3, -1, -128);
+    CLASSES(DTYPE_INT16, int16_t, "[\"3:0\",\"-1:1\"]", 3, -1, INT16_MIN);
+    CLASSES(DTYPE_INT32, int32_t, "[\"3:0\",\"-1:1\"]", 3, -1, INT32_MIN);
+    CLASSES(DTYPE_INT64, int64_t, "[\"3:0\",\"-1:1\"]", 3, -1, INT64_MIN);
+    CLASSES(DTYPE_FP32, float, "[\"inf:2\",\"0.1:0\"]", 0.1F, -INFINITY, INFINITY);
+    CLASSES(DTYPE_FP64, double, "[\"0.1:0\",\"-inf:1\"]", 0.1, -INFINITY);
+}
+
+enum { TAKEN = UINT8_MAX };
+
+/* The plainest way to find the best: look through all that is left. */
+static void best_write(const uint8_t *scores, size_t count, size_t wanted, struct strbuf *out)
+{
+    uint8_t left[64];
+    memcpy(left, scores, count);
+    for (size_t i = 0; i < wanted && i < count; i++) {
+        size_t best = 0;
+        for (size_t j = 1; j < count; j++) {
+            if (left[best] == TAKEN || (left[j] != TAKEN && left[j] > left[best]))
+                best = j;
+        }
+        strbuf_printf(out, "%s\"%d:%zu\"", i > 0 ? "," : "", scores[best], best);
+        left[best] = TAKEN;
+    }
+}
+
+/* With many equal values. */
+static void classification_in_order(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_seed(&rng, 3);
+    for (int round = 0; round < 200; round++) {
+        uint8_t scores[40];
+        struct writer w;
+        struct strbuf expected;
+        size_t count = 1 + (size_t)rng_below(&rng, sizeof(scores));
+        size_t wanted = 1 + (size_t)rng_below(&rng, sizeof(scores));
+        for (size_t i = 0; i < count; i++)
+            scores[i] = (uint8_t)rng_below(&rng, 12);
+        writer_init(&w, 0);
+        output_add(&w, "y", DTYPE_UINT8, SHAPE((int64_t)count), scores, count)->classification =
+            (uint32_t)wanted;
+        strbuf_init(&expected);
+        best_write(scores, count, wanted, &expected);
+        strbuf_puts(&expected, "]}]}");
+        assert_int_equal(answer_write(&w), ROOST_OK);
+        const char *found = strstr(strbuf_text(&w.head), "\"data\":[");
+        assert_non_null(found);
+        assert_string_equal(found + 8, strbuf_text(&expected));
+        strbuf_fini(&expected);
+        writer_fini(&w);
+    }
+}
+
 static void metadata(void **state)
 {
     (void)state;
@@ -273,12 +353,21 @@ static void metadata(void **state)
     fixture_input(&f, "x", DTYPE_FP32, SHAPE(-1, 3, 224));
     fixture_output(&f, "y", DTYPE_BYTES, SHAPE(-1));
     static const char *const versions[] = {"1", "12"};
-    oip_write_model_metadata(&out, &f.model, "onnxruntime_onnx", versions, 2);
+    oip_write_model_metadata(&out, &f.model, "onnxruntime_onnx", versions, 2, NULL, 0);
     assert_string_equal(strbuf_text(&out),
                         "{\"name\":\"m\",\"versions\":[\"1\",\"12\"],"
                         "\"platform\":\"onnxruntime_onnx\",\"inputs\":[{\"name\":\"x\","
                         "\"datatype\":\"FP32\",\"shape\":[-1,3,224]}],\"outputs\":[{\"name\":\"y\","
                         "\"datatype\":\"BYTES\",\"shape\":[-1]}]}");
+    strbuf_reset(&out);
+    f.io.input_count = 0;
+    f.io.output_count = 0;
+    static const struct oip_property properties[] = {{"mflops", "569"}, {"k", ""}};
+    oip_write_model_metadata(&out, &f.model, "onnxruntime_onnx", versions, 1, properties, 2);
+    assert_string_equal(strbuf_text(&out),
+                        "{\"name\":\"m\",\"versions\":[\"1\"],\"platform\":\"onnxruntime_onnx\","
+                        "\"inputs\":[],\"outputs\":[],"
+                        "\"properties\":{\"mflops\":\"569\",\"k\":\"\"}}");
     strbuf_reset(&out);
     oip_write_error(&out, "inputs[0].name: \"x\" \xFF\n");
     assert_string_equal(strbuf_text(&out),
@@ -337,10 +426,16 @@ static void statistics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_dtype),    cmocka_unit_test(golden),
-        cmocka_unit_test(empty_blob),     cmocka_unit_test(refused),
-        cmocka_unit_test(classification), cmocka_unit_test(classification_unbatched),
-        cmocka_unit_test(metadata),       cmocka_unit_test(statistics),
+        cmocka_unit_test(every_dtype),
+        cmocka_unit_test(golden),
+        cmocka_unit_test(empty_blob),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(classification),
+        cmocka_unit_test(classification_unbatched),
+        cmocka_unit_test(classification_of_every_dtype),
+        cmocka_unit_test(classification_in_order),
+        cmocka_unit_test(metadata),
+        cmocka_unit_test(statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
