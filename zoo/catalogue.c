@@ -225,7 +225,7 @@ enum roost_err zoo_build(const struct zoo_recipe *recipe, double scale, struct o
     graph_metadata(graph, "roost.zoo.generator", graph_text(graph, "%d", ZOO_GENERATOR_VERSION));
     graph_metadata(graph, "roost.zoo.kind", zoo_kind_name(model->kind));
     graph_metadata(graph, "roost.mflops",
-                   graph_text(graph, "%.9g", (double)count.flops_per_item / 1e6));
+                   graph_text(graph, "%.6f", (double)count.flops_per_item / 1e6));
     graph_metadata(graph, "roost.params",
                    graph_text(graph, "%llu", (unsigned long long)count.params_trainable));
     if (model->kind == ZOO_CLASSIFIER) {
