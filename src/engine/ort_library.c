@@ -30,6 +30,7 @@ static const struct text_rule text_rules[] = {
     {"only *guarantees* support for models", ROOST_UNSUPPORTED, ROOST_INTERNAL},
     /* The output buffer had another shape than the model's answer: not the client's mistake. */
     {"OrtValue shape verification failed", ROOST_INVALID, ROOST_INTERNAL},
+    {"The output OrtValue provided for output", ROOST_INVALID, ROOST_INTERNAL},
     /* A node that fails does so for this input, and would again. */
     {"Non-zero status code returned while running", ROOST_INVALID, ROOST_INVALID},
 };

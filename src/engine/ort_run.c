@@ -87,24 +87,35 @@ static enum roost_err inputs_set(struct engine_context *context, const struct te
     return ROOST_OK;
 }
 
+/* A value over a given buffer. What is wrong with it is the caller's mistake, not the client's. */
+static enum roost_err output_given(const struct tensor_spec *spec, const struct tensor *output,
+                                   OrtValue **value, struct detail *detail)
+{
+    if (output->dtype != spec->dtype)
+        return detail_set(detail, ROOST_INTERNAL, "output \"%s\" is %s, its buffer is for %s",
+                          spec->name, dtype_name(spec->dtype), dtype_name(output->dtype));
+    if (ort_value_new(output, value, detail) == ROOST_OK)
+        return ROOST_OK;
+    detail_prefix(detail, "output \"%s\"", spec->name);
+    return ROOST_INTERNAL;
+}
+
 static enum roost_err outputs_set(struct engine_context *context, const struct tensor *outputs,
                                   struct detail *detail)
 {
     const struct model_io *io = &context->session->io;
     for (unsigned i = 0; i < io->output_count; i++) {
+        const struct tensor_spec *spec = &io->outputs[i];
         if (outputs[i].dtype == DTYPE_INVALID)
             continue;
         unsigned at = context->output_count;
+        enum roost_err err = ROOST_OK;
         context->outputs[at] = NULL;
-        if (outputs[i].data != NULL && io->outputs[i].dtype != DTYPE_BYTES &&
-            io->outputs[i].shape.rank > 0) {
-            enum roost_err err = ort_value_new(&outputs[i], &context->outputs[at], detail);
-            if (err != ROOST_OK) {
-                detail_prefix(detail, "output \"%s\"", io->outputs[i].name);
-                return ROOST_INTERNAL;
-            }
-        }
-        context->output_names[at] = io->outputs[i].name;
+        if (outputs[i].data != NULL && spec->dtype != DTYPE_BYTES && spec->shape.rank > 0)
+            err = output_given(spec, &outputs[i], &context->outputs[at], detail);
+        if (err != ROOST_OK)
+            return err;
+        context->output_names[at] = spec->name;
         context->output_index[at] = i;
         context->output_count++;
     }

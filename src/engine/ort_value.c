@@ -107,9 +107,17 @@ static enum roost_err strings_new(const struct tensor *tensor, OrtValue **value,
 
 enum roost_err ort_value_new(const struct tensor *tensor, OrtValue **value, struct detail *detail)
 {
+    uint64_t elements;
+    char shape[128];
     *value = NULL;
     if (tensor->dtype == DTYPE_BYTES)
         return strings_new(tensor, value, detail);
+    /* The library would refuse these too, but logs some of them. */
+    size_t size = dtype_bytes(tensor->dtype);
+    if (size == 0 || !shape_elements(&tensor->shape, &elements) || tensor->bytes / size < elements)
+        return detail_set(detail, ROOST_INVALID, "%zu bytes do not hold %s of shape %s",
+                          tensor->bytes, dtype_name(tensor->dtype),
+                          shape_format(&tensor->shape, shape, sizeof(shape)));
     return ort_check(ort.api->CreateTensorWithDataAsOrtValue(
                          ort.memory, tensor->data, tensor->bytes, tensor->shape.dims,
                          tensor->shape.rank, element_types[tensor->dtype], value),
@@ -186,7 +194,7 @@ enum roost_err ort_value_read(OrtValue *value, struct tensor *tensor, void **blo
         return detail_set(detail, ROOST_INTERNAL, "a type that Roost has no name for");
     tensor->bytes = elements * dtype_bytes(tensor->dtype);
     status = ort.api->GetTensorMutableData(value, &tensor->data);
-    if (elements == 0)
+    if (tensor->data == NULL)
         tensor->data = nothing;
     return ort_check(status, ORT_PHASE_RUN, detail);
 }
