@@ -160,9 +160,11 @@ static const struct zoo_recipe recipes[] = {
     RESNET_V2("resnet_v2_152", "ResNet-152 V2", 0.778, 0.941, 60380648, 3, 8, 36, 3),
 };
 
+enum { RECIPES = sizeof(recipes) / sizeof(recipes[0]) };
+
 const struct zoo_model *zoo_at(size_t index)
 {
-    return index < sizeof(recipes) / sizeof(recipes[0]) ? &recipes[index].model : NULL;
+    return index < RECIPES ? &recipes[index].model : NULL;
 }
 
 const struct zoo_model *zoo_find(const char *name)
@@ -182,12 +184,11 @@ const char *zoo_kind_name(enum zoo_kind kind)
 
 const struct zoo_recipe *zoo_recipe_of(const struct zoo_model *model)
 {
-    for (size_t i = 0; i < sizeof(recipes) / sizeof(recipes[0]); i++) {
-        if (&recipes[i].model == model)
-            return &recipes[i];
-    }
-    roost_assert(!"a model of the zoo");
-    return NULL;
+    size_t i = 0;
+    while (i < RECIPES && &recipes[i].model != model)
+        i++;
+    roost_assert(i < RECIPES);
+    return &recipes[i];
 }
 
 struct zoo_count zoo_count_graph(const struct onnx_graph *graph)

@@ -79,6 +79,18 @@ static void config_tensors(struct strbuf *text, const char *field,
     strbuf_puts(text, "]\n");
 }
 
+/* The ranges of indices: clients see a model's configuration, but not the metadata of its graph. */
+static void config_ranges(struct strbuf *text, const Onnx__ModelProto *proto)
+{
+    for (size_t i = 0; i < proto->n_metadata_props; i++) {
+        const Onnx__StringStringEntryProto *entry = proto->metadata_props[i];
+        if (strncmp(entry->key, "roost.input.", strlen("roost.input.")) == 0)
+            strbuf_printf(text,
+                          "parameters {\n  key: \"%s\"\n  value { string_value: \"%s\" }\n}\n",
+                          entry->key, entry->value);
+    }
+}
+
 static enum roost_err config_write(const struct making *making, struct detail *detail)
 {
     const struct zoo_model *model = &making->recipe->model;
@@ -96,9 +108,7 @@ static enum roost_err config_write(const struct making *making, struct detail *d
                    images ? "    label_filename: \"labels.txt\"\n" : "");
     if (!images)
         strbuf_puts(&text, "dynamic_batching { }\n");
-    for (size_t i = 0; i < proto->n_metadata_props; i++)
-        strbuf_printf(&text, "parameters {\n  key: \"%s\"\n  value { string_value: \"%s\" }\n}\n",
-                      proto->metadata_props[i]->key, proto->metadata_props[i]->value);
+    config_ranges(&text, proto);
     return text_write(making->staging, "config.pbtxt", &text, detail);
 }
 

@@ -81,6 +81,8 @@ def check_config(text, name, model):
         dims = [int(d) for d in entries[value.name].split(",")]
         expect(dims == shape_of(value, -1)[1:], f"{value.name}: dims in config.pbtxt")
     for entry in model.metadata_props:
+        if not entry.key.startswith("roost.input."):
+            continue
         expect(f'key: "{entry.key}"\n  value {{ string_value: "{entry.value}" }}' in text,
                f"{entry.key} in config.pbtxt")
 
