@@ -44,6 +44,20 @@ static void specs_write(struct json_writer *json, const char *key, const struct 
     json_end_array(json);
 }
 
+static void properties_write(struct json_writer *json, const struct oip_property *properties,
+                             size_t property_count)
+{
+    if (property_count == 0) {
+        return;
+    }
+    json_key(json, "properties");
+    json_begin_object(json);
+    for (size_t i = 0; i < property_count; i++) {
+        json_field_string(json, properties[i].key, properties[i].value);
+    }
+    json_end_object(json);
+}
+
 void oip_write_model_metadata(struct strbuf *out, const struct oip_model *model,
                               const char *platform, const char *const *versions,
                               size_t version_count, const struct oip_property *properties,
@@ -57,13 +71,7 @@ void oip_write_model_metadata(struct strbuf *out, const struct oip_model *model,
     json_field_string(&json, "platform", platform);
     specs_write(&json, "inputs", model->io->inputs, model->io->input_count);
     specs_write(&json, "outputs", model->io->outputs, model->io->output_count);
-    if (property_count > 0) {
-        json_key(&json, "properties");
-        json_begin_object(&json);
-        for (size_t i = 0; i < property_count; i++)
-            json_field_string(&json, properties[i].key, properties[i].value);
-        json_end_object(&json);
-    }
+    properties_write(&json, properties, property_count);
     json_end_object(&json);
 }
 
