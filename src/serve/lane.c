@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a lane, and its queue. Hosts and results: lane_units.c, lane_results.c. */
+#include "serve/lane.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/server.h"
+#include "serve/tenant.h"
+#include "serve/unit.h"
+
+static const uint64_t input_memory_default_bytes = UINT64_C(256) << 20;
+static const uint64_t window_length_ns = 10 * NS_PER_S;
+static const unsigned slots_per_worker = 2;    /* one running, one staged */
+static const uint64_t priority_default = 1000; /* where the model defines no levels */
+
+/* ---- birth and death ------------------------------------------------------------ */
+
+static void lane_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void lane_free(struct lane *lane)
+{
+    if (lane->wake != NULL) {
+        uv_close((uv_handle_t *)lane->wake, lane_timer_closed);
+    }
+    queue_fini(&lane->queue);
+    if (lane->memory != NULL) {
+        input_memory_free(lane->memory);
+    }
+    labels_fini(&lane->labels);
+    tenant_settings_fini(&lane->settings);
+    free(lane->variants);
+    free(lane->statistics);
+    free(lane);
+}
+
+static void lane_wake(uv_timer_t *timer)
+{
+    lane_pump(timer->data);
+}
+
+static enum roost_err lane_allocate(struct lane *lane, const struct desired_version *version,
+                                    struct detail *detail)
+{
+    lane->variant_count = version->variant_count;
+    lane->variants = calloc(version->variant_count, sizeof *lane->variants);
+    lane->statistics = statistics_new();
+    lane->wake = malloc(sizeof *lane->wake);
+    if (lane->wake != NULL) {
+        uv_timer_init(&lane->server->loop, lane->wake);
+        lane->wake->data = lane;
+    }
+    if (lane->variants == NULL || lane->statistics == NULL || lane->wake == NULL) {
+        return detail_set(detail, ROOST_NO_MEMORY, "out of memory");
+    }
+    for (unsigned i = 0; i < version->variant_count; i++) {
+        lane->variants[i].desired = version->variants[i];
+    }
+    uint64_t budget = lane->settings.input_memory_bytes;
+    return input_memory_new(budget != 0 ? budget : input_memory_default_bytes, &lane->memory,
+                            detail);
+}
+
+enum roost_err lane_new(struct server *server, struct tenant *tenant,
+                        const struct desired_tenant *desired, const struct desired_version *version,
+                        struct lane **out, struct detail *detail)
+{
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (lane == NULL) {
+        return detail_set(detail, ROOST_NO_MEMORY, "out of memory");
+    }
+    lane->server = server;
+    lane->tenant = tenant;
+    lane->version = version->number;
+    snprintf(lane->version_text, sizeof lane->version_text, "%" PRId64, version->number);
+    lane->state = LANE_LOADING;
+    lane->config = desired->config;
+    lane->config_stamp = desired->config_stamp;
+    lane->model.name = tenant->name;
+    lane->model.version = lane->version_text;
+    queue_init(&lane->queue);
+    window_init(&lane->window, window_length_ns);
+    enum roost_err err = tenant_settings_copy(&lane->settings, &desired->settings);
+    if (err == ROOST_OK) {
+        err = lane_allocate(lane, version, detail);
+    }
+    if (err != ROOST_OK) {
+        lane_free(lane);
+        return err;
+    }
+    lane_update(lane, &desired->settings);
+    tenant->lanes_alive++;
+    *out = lane;
+    return ROOST_OK;
+}
+
+static void lane_refresh_limits(struct lane *lane)
+{
+    const struct tenant_settings *settings = &lane->settings;
+    struct batcher_limits *limits = &lane->limits;
+    int64_t rows_max = settings->batch_max > 0 ? settings->batch_max : lane->config.max_batch_size;
+    limits->rows_max = rows_max > 0 ? (uint64_t)rows_max : 1;
+    limits->batching = lane->known && lane->config.max_batch_size > 0 && !lane->unbatchable &&
+                       settings->batching != BATCH_OFF && limits->rows_max > 1;
+    limits->learned = settings->batching == BATCH_AUTO;
+    limits->delay_ns = settings->batch_delay_set ? settings->batch_delay_ns
+                                                 : lane->config.max_queue_delay_us * NS_PER_US;
+    limits->slo_ns = settings->slo_ns;
+    limits->preferred_count = lane->config.preferred_count;
+    limits->preferred = lane->config.preferred_batch_sizes;
+    limits->workers = lane->workers;
+    limits->slots_per_worker = slots_per_worker;
+}
+
+void lane_update(struct lane *lane, const struct tenant_settings *settings)
+{
+    if (settings != &lane->settings) {
+        struct tenant_settings copy;
+        if (tenant_settings_copy(&copy, settings) == ROOST_OK) {
+            tenant_settings_fini(&lane->settings);
+            lane->settings = copy;
+        }
+    }
+    unsigned workers = lane->settings.workers != 0 ? lane->settings.workers
+                                                   : lane->config.instance_count;
+    lane->workers = workers == 0 ? 1 : workers > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : workers;
+    lane_refresh_limits(lane);
+    if (lane->active != NULL) {
+        link_set_workers(lane->active->link, lane->workers, NULL);
+        lane_pump(lane);
+    }
+}
+
+void lane_retire(struct lane *lane)
+{
+    if (lane->state == LANE_RETIRING) {
+        return;
+    }
+    if (lane->coming != NULL) {
+        struct unit *coming = lane->coming;
+        lane->coming = NULL;
+        unit_drain(coming);
+    }
+    lane->state = LANE_RETIRING;
+    lane->restart_at_ns = 0;
+    lane->next_retiring = lane->server->retiring;
+    lane->server->retiring = lane;
+    if (lane->active == NULL && lane->served && queue_count(&lane->queue) > 0) {
+        lane_start(lane, lane->variant); /* its host died just now, and these were admitted */
+    }
+}
+
+bool lane_retire_step(struct lane *lane)
+{
+    bool queued = queue_count(&lane->queue) > 0;
+    if (queued && lane->active == NULL && lane->coming == NULL) {
+        lane_fail_queue(lane, ROOST_UNAVAILABLE, "the model was unloaded");
+        queued = false;
+    }
+    if (lane->bodies == 0 && !queued) {
+        if (lane->active != NULL && unit_busy(lane->active) == 0) {
+            struct unit *active = lane->active;
+            lane->active = NULL;
+            unit_drain(active);
+        }
+        if (lane->coming != NULL) {
+            struct unit *coming = lane->coming;
+            lane->coming = NULL;
+            unit_drain(coming);
+        }
+    }
+    if (lane->bodies > 0 || lane->units > 0 || lane->active != NULL) {
+        return false;
+    }
+    lane_free(lane);
+    return true;
+}
+
+/* ---- requests --------------------------------------------------------------------- */
+
+enum roost_err lane_admits(const struct lane *lane, struct detail *detail)
+{
+    switch (lane->state) {
+    case LANE_READY:
+    case LANE_PARKED:
+        return ROOST_OK;
+    case LANE_RETIRING:
+        if (lane->active != NULL || lane->coming != NULL) {
+            return ROOST_OK;
+        }
+        return detail_set(detail, ROOST_UNAVAILABLE, "model '%s' version %s was unloaded",
+                          lane->tenant->name, lane->version_text);
+    case LANE_LOADING:
+        return detail_set(detail, ROOST_UNAVAILABLE, "model '%s' version %s is loading",
+                          lane->tenant->name, lane->version_text);
+    case LANE_UNAVAILABLE:
+        break;
+    }
+    return detail_set(detail, ROOST_UNAVAILABLE, "model '%s' version %s is not available: %s",
+                      lane->tenant->name, lane->version_text, lane->reason.text);
+}
+
+/* The queue policy of a priority level. */
+static const struct config_queue_policy *lane_policy(const struct lane *lane, uint64_t level)
+{
+    for (unsigned i = 0; i < lane->config.priority_policy_count; i++) {
+        if (lane->config.priority_policies[i].level == level) {
+            return &lane->config.priority_policies[i].policy;
+        }
+    }
+    return &lane->config.queue_policy;
+}
+
+/* How long the request may wait in the queue by its own time-out and the configured policy; 0: no
+ * such limit. */
+static uint64_t lane_queue_timeout_ns(const struct lane *lane, const struct request *request)
+{
+    const struct config_queue_policy *policy = lane_policy(lane, request->item.priority);
+    uint64_t limit_ns = policy->default_timeout_us * NS_PER_US;
+    if (limit_ns == 0) {
+        return request->timeout_ns;
+    }
+    bool own = policy->allow_timeout_override && request->timeout_ns != 0 &&
+               request->timeout_ns < limit_ns;
+    return own ? request->timeout_ns : limit_ns;
+}
+
+uint64_t lane_deadline_ns(const struct lane *lane, const struct request *request)
+{
+    const struct tenant_settings *settings = &lane->settings;
+    const struct config_queue_policy *policy = lane_policy(lane, request->item.priority);
+    uint64_t span_ns = settings->deadline_ns;
+    if (span_ns == 0) {
+        span_ns = settings->slo_ns != 0 ? 4 * settings->slo_ns
+                                        : lane->server->settings.default_deadline_ns;
+    }
+    uint64_t own_ns = lane_queue_timeout_ns(lane, request);
+    if (own_ns != 0 && !policy->delay_on_timeout) {
+        span_ns = own_ns;
+    }
+    return request->started_ns + span_ns;
+}
+
+static void lane_place(struct lane *lane, struct request *request)
+{
+    if (request->item.priority == 0) {
+        request->item.priority = lane->config.default_priority_level != 0
+                                     ? lane->config.default_priority_level
+                                     : priority_default;
+    }
+    uint64_t timeout_ns = lane_queue_timeout_ns(lane, request);
+    request->delay_on_timeout = lane_policy(lane, request->item.priority)->delay_on_timeout &&
+                                timeout_ns != 0 && !request->item.sequence;
+    request->expiry_ns = request->delay_on_timeout ? request->started_ns + timeout_ns
+                                                   : request->item.deadline_ns;
+    if (request->expiry_ns > request->item.deadline_ns) {
+        request->expiry_ns = request->item.deadline_ns;
+    }
+}
+
+static void lane_fail_request(struct request *request, enum roost_err err, const char *text)
+{
+    struct reply reply = {.err = err, .text = text};
+    request_finish(request, &reply);
+}
+
+void lane_enqueue(struct lane *lane, struct request *request)
+{
+    if (request->item.sequence == 0) {
+        lane_place(lane, request);
+        server_expiry_add(lane->server, request);
+    }
+    request->state = REQUEST_QUEUED;
+    if (!queue_push(&lane->queue, &request->item)) {
+        request->state = REQUEST_NEW;
+        lane_fail_request(request, ROOST_NO_MEMORY, "out of memory");
+        return;
+    }
+    lane->idle_since_ns = 0;
+    if (lane->state == LANE_PARKED) {
+        lane_start(lane, lane->variant);
+    }
+    lane_pump(lane);
+}
+
+void lane_expire(struct lane *lane, struct request *request, uint64_t now_ns)
+{
+    if (request->delay_on_timeout && now_ns < request->item.deadline_ns) {
+        request->delay_on_timeout = false;
+        request->expiry_ns = request->item.deadline_ns;
+        server_expiry_add(lane->server, request);
+        if (request->state == REQUEST_QUEUED) {
+            queue_remove(&lane->queue, &request->item);
+            request->item.priority = UINT64_MAX;
+            roost_assert(queue_push(&lane->queue, &request->item));
+        }
+        return;
+    }
+    lane->statistics->expired++;
+    lane_fail_request(request, ROOST_EXPIRED,
+                      request->state == REQUEST_RUNNING
+                          ? "the deadline passed while the request ran"
+                          : "the deadline passed while the request waited");
+}
+
+void lane_fail_queue(struct lane *lane, enum roost_err err, const char *text)
+{
+    struct queue_item *item;
+    while ((item = queue_head(&lane->queue)) != NULL) {
+        struct request *request = (struct request *)((char *)item - offsetof(struct request, item));
+        lane_fail_request(request, err, text);
+    }
+}
+
+/* ---- batches ---------------------------------------------------------------------- */
+
+static void lane_wake_at(struct lane *lane, uint64_t wake_ns, uint64_t now_ns)
+{
+    uint64_t wait_ms = wake_ns > now_ns ? (wake_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+    uv_update_time(&lane->server->loop);
+    uv_timer_start(lane->wake, lane_wake, wait_ms, 0);
+}
+
+/* Takes a batch from the queue and hands it over. False: the host took nothing. */
+static bool lane_form(struct lane *lane, uint64_t rows_max)
+{
+    struct queue_item *items[HOST_PIECES_MAX];
+    struct request *requests[HOST_PIECES_MAX];
+    const struct request *head = (struct request *)((char *)queue_head(&lane->queue) -
+                                                    offsetof(struct request, item));
+    bool suspect = head->deaths > 0;
+    if (suspect && unit_busy(lane->active) > 0) {
+        return false;
+    }
+    unsigned items_max = head->alone || suspect ? 1 : HOST_PIECES_MAX;
+    unsigned count = queue_take_batch(&lane->queue, rows_max, items_max, items);
+    uint64_t rows = 0;
+    for (unsigned i = 0; i < count; i++) {
+        requests[i] = (struct request *)((char *)items[i] - offsetof(struct request, item));
+        rows += items[i]->rows;
+    }
+    if (!unit_publish(lane->active, requests, count, rows)) {
+        for (unsigned i = 0; i < count; i++) {
+            roost_assert(queue_push(&lane->queue, items[i]));
+        }
+        return false;
+    }
+    lane->suspect_running = suspect;
+    return true;
+}
+
+void lane_pump(struct lane *lane)
+{
+    while (lane->active != NULL && queue_head(&lane->queue) != NULL) {
+        unsigned busy = unit_busy(lane->active);
+        if (busy > 0 && lane->suspect_running) {
+            return;
+        }
+        uint64_t now_ns = clock_now_ns();
+        struct batcher_decision decision = batcher_decide(
+            &lane->limits, &lane->variants[lane->active->variant].curve, &lane->queue, busy,
+            now_ns);
+        if (decision.action == BATCHER_WAIT) {
+            lane_wake_at(lane, decision.wake_ns, now_ns);
+            return;
+        }
+        if (decision.action == BATCHER_NOTHING || !lane_form(lane, decision.rows_max)) {
+            return;
+        }
+    }
+}

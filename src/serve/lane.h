@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A lane serves one version of one tenant under one configuration: its queue, its input memory, its
+ * learned curves, and the hosts that run it. A reload makes a new lane beside the old one; when the
+ * new one is ready they change places and the old one drains. A switch of variant stays inside the
+ * lane: the next host is warmed, the queue simply goes on with it, the old host drains.
+ *
+ * One thread (the loop's).
+ */
+#ifndef ROOST_SERVE_LANE_H
+#define ROOST_SERVE_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/batcher.h"
+#include "core/window.h"
+#include "host/host.h"
+#include "net/oip.h"
+#include "serve/desired.h"
+#include "serve/labels.h"
+#include "serve/request.h"
+#include "serve/statistics.h"
+
+struct server;
+struct tenant;
+struct unit;
+
+enum lane_state {
+    LANE_LOADING,     /* no host has ever been ready */
+    LANE_READY,       /* serves, or its host is being replaced after a death */
+    LANE_PARKED,      /* host stopped while idle; the next request starts it */
+    LANE_UNAVAILABLE, /* `reason` says why */
+    LANE_RETIRING,    /* replaced or unloaded: answers what it has, then goes */
+};
+
+/* How a host ended: by itself (a crash, or it hung), or by somebody's SIGKILL, which is hardly its
+ * requests' fault. */
+enum death { DEATH_CRASHED, DEATH_KILLED };
+
+struct lane_variant {
+    struct desired_variant desired;
+    struct curve curve;
+    uint64_t start_ns; /* how long the last start took, to ready */
+    struct engine_metadata metadata;
+    enum roost_err err; /* of the last failed load */
+    struct detail reason;
+};
+
+struct lane {
+    struct server *server;
+    struct tenant *tenant;
+    struct lane *next_retiring;
+    int64_t version;
+    char version_text[24];
+    enum lane_state state;
+    enum roost_err err;
+    struct detail reason;
+    struct tenant_settings settings; /* own copy */
+    struct model_config config;      /* completed when `known` */
+    uint64_t config_stamp;
+    bool known; /* signature and config are complete */
+    struct model_signature signature;
+    unsigned graph_input_count;
+    struct model_io graph; /* as the first host reported it */
+    struct labels labels;
+    struct oip_property *properties; /* what the model's metadata says of itself, for clients */
+    size_t property_count;
+    struct oip_model model; /* for the codec */
+    struct batcher_limits limits;
+    unsigned workers;
+    unsigned variant_count;
+    struct lane_variant *variants;
+    unsigned variant;       /* serving, or being started for service */
+    struct unit *active;    /* takes batches */
+    struct unit *coming;    /* being started */
+    unsigned units;         /* all that still exist, draining ones included */
+    unsigned failed_starts; /* in a row */
+    uint64_t restart_at_ns; /* 0: no restart is due */
+    bool served;            /* a host was ready once */
+    bool suspect_running;   /* a request that saw a host die runs, and nothing beside it */
+    uint64_t idle_since_ns;
+    struct queue queue;
+    struct input_memory *memory;
+    uint64_t bodies;  /* requests that exist, queued or not */
+    uv_timer_t *wake; /* for batches that wait for companions, and for restarts */
+    struct window window;
+    struct statistics *statistics;
+    bool unbatchable; /* an output turned out to have no batch dimension */
+};
+
+/* Copies what it needs from the desired tenant. On OK *lane is the caller's; nothing is started
+ * yet. */
+enum roost_err lane_new(struct server *server, struct tenant *tenant,
+                        const struct desired_tenant *desired, const struct desired_version *version,
+                        struct lane **lane, struct detail *detail);
+
+/* Begins the start of a variant's host. Used for the first start, restart, un-park and switch. */
+void lane_start(struct lane *lane, unsigned variant);
+
+/* What can be changed without a new host: SLO, deadline, queue, shed, workers within workers_max
+ * ... */
+void lane_update(struct lane *lane, const struct tenant_settings *settings);
+
+/* No new requests; goes when the last one is answered and the last host is gone. */
+void lane_retire(struct lane *lane);
+/* For the server, when the loop is about to sleep: one step towards the end. True: the lane is
+ * freed. */
+bool lane_retire_step(struct lane *lane);
+
+/* Answers everything that waits with this error. */
+void lane_fail_queue(struct lane *lane, enum roost_err err, const char *text);
+
+/* A request's time is up. */
+void lane_expire(struct lane *lane, struct request *request, uint64_t now_ns);
+
+/* OK when a request may be admitted now; else UNAVAILABLE (or the lane's own error) with the
+ * reason. */
+enum roost_err lane_admits(const struct lane *lane, struct detail *detail);
+
+/* Puts an admitted request into the queue and forms batches. */
+void lane_enqueue(struct lane *lane, struct request *request);
+
+/* Forms as many batches as the host may have now. Safe to call at any time. */
+void lane_pump(struct lane *lane);
+
+/* Called by units. */
+void lane_unit_loaded(struct lane *lane, struct unit *unit, const struct model_io *io,
+                      const struct engine_metadata *metadata);
+void lane_unit_ready(struct lane *lane, struct unit *unit);
+void lane_unit_failed(struct lane *lane, struct unit *unit, enum roost_err err, const char *reason);
+void lane_unit_died(struct lane *lane, struct unit *unit, const char *how);
+void lane_unit_gone(struct lane *lane, struct unit *unit); /* freed; the last call about it */
+void lane_result(struct lane *lane, struct unit *unit, const struct link_result *result);
+void lane_orphans(struct lane *lane, struct unit *unit, const unsigned *slots, unsigned count,
+                  enum death death);
+
+/* Once a tick: parking, hang detection of the active host, windows. */
+void lane_tick(struct lane *lane, uint64_t now_ns);
+
+/* SLO bookkeeping of one finished request. */
+void lane_count_reply(struct lane *lane, const struct request *request, const struct reply *reply);
+
+/* The deadline and expiry of a request that arrives now. */
+uint64_t lane_deadline_ns(const struct lane *lane, const struct request *request);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "serve/lane.h"
+#include "serve/server.h"
+#include "serve/split.h"
+#include "serve/unit.h"
+
+enum { REQUEST_BLOCKS_EXTRA = 2 }; /* the body, and one for what a protocol layer makes itself */
+
+struct request *request_new(struct lane *lane, request_answer_fn *answer, void *user)
+{
+    unsigned inputs = lane->signature.io.input_count;
+    unsigned blocks = inputs + REQUEST_BLOCKS_EXTRA;
+    size_t bytes = sizeof(struct request) + inputs * sizeof(struct request_input) +
+                   inputs * sizeof(struct shape) + blocks * sizeof(void *);
+    struct request *request = calloc(1, bytes);
+    if (request == NULL) {
+        return NULL;
+    }
+    request->inputs = (struct request_input *)(request + 1);
+    request->shapes = (struct shape *)(request->inputs + inputs);
+    request->blocks = (void **)(request->shapes + inputs);
+    request->lane = lane;
+    request->answer = answer;
+    request->user = user;
+    request->started_ns = clock_now_ns();
+    request->expiry_ns = UINT64_MAX;
+    request->item.node.index = HEAP_OUT;
+    request->expiry_node.index = HEAP_OUT;
+    request->item.key.input_count = inputs;
+    request->item.key.shapes = request->shapes;
+    lane->bodies++;
+    return request;
+}
+
+void request_join(struct request *part, struct request *whole)
+{
+    part->whole = whole;
+    whole->parts++;
+}
+
+void request_free(struct request *request)
+{
+    struct lane *lane = request->lane;
+    server_expiry_remove(lane->server, request);
+    if (request->parts > 0) {
+        request->freed = true;
+        return;
+    }
+    struct request *whole = request->whole;
+    for (unsigned i = 0; i < request->block_count; i++) {
+        input_memory_release(lane->memory, request->blocks[i]);
+    }
+    free(request);
+    lane->bodies--;
+    if (whole != NULL && --whole->parts == 0 && whole->freed) {
+        request_free(whole);
+    }
+}
+
+void *request_allocate(struct request *request, size_t bytes)
+{
+    struct lane *lane = request->lane;
+    if (request->block_count == lane->signature.io.input_count + REQUEST_BLOCKS_EXTRA) {
+        return NULL;
+    }
+    void *block = input_memory_allocate(lane->memory, bytes);
+    if (block != NULL) {
+        request->blocks[request->block_count++] = block;
+    }
+    return block;
+}
+
+static void request_tell(struct request *request, const struct reply *reply)
+{
+    roost_assert(!request->over);
+    request->over = true;
+    server_expiry_remove(request->lane->server, request);
+    if (request->whole == NULL) {
+        lane_count_reply(request->lane, request, reply);
+    }
+    request->answer(request->user, request, reply);
+}
+
+static void request_refuse(struct request *request, enum roost_err err, const char *text,
+                           uint64_t retry_after_ns)
+{
+    struct reply reply = {.err = err, .text = text, .retry_after_ns = retry_after_ns};
+    request_tell(request, &reply);
+    request_free(request);
+}
+
+/* What shedding says of a request that arrives now; 0: let it in, else the predicted wait. */
+static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now_ns)
+{
+    const struct lane *lane = request->lane;
+    if (lane->settings.shed == SHED_NEVER) {
+        return 0;
+    }
+    const struct curve *curve = &lane->variants[lane->variant].curve;
+    uint64_t ahead = lane->queue.rows;
+    uint64_t wait_ns = batcher_predict_wait_ns(&lane->limits, curve, ahead);
+    if (wait_ns == 0) {
+        return 0;
+    }
+    uint64_t limit_ns = request->item.deadline_ns - now_ns;
+    if (lane->settings.shed == SHED_SLO && lane->settings.slo_ns != 0) {
+        uint64_t service_ns = curve_service_ns(curve, request->item.rows);
+        uint64_t slo_ns = lane->settings.slo_ns;
+        uint64_t room_ns = slo_ns > service_ns ? slo_ns - service_ns : 0;
+        limit_ns = room_ns < limit_ns ? room_ns : limit_ns;
+    }
+    return wait_ns > limit_ns ? wait_ns : 0;
+}
+
+void request_submit(struct request *request)
+{
+    struct lane *lane = request->lane;
+    struct detail detail;
+    uint64_t now_ns = clock_now_ns();
+    struct window_counts *counts = window_at(&lane->window, now_ns);
+    counts->arrivals += request->whole == NULL;
+    enum roost_err err = lane_admits(lane, &detail);
+    if (err != ROOST_OK) {
+        request_refuse(request, err, detail.text, 0);
+        return;
+    }
+    request->item.arrival_ns = now_ns;
+    request->item.deadline_ns = lane_deadline_ns(lane, request);
+    if (queue_count(&lane->queue) >= lane->settings.queue_max) {
+        detail_set(&detail, ROOST_OVERLOADED, "model '%s': the queue is full (%u requests wait)",
+                   lane->model.name, lane->settings.queue_max);
+        const struct curve *curve = &lane->variants[lane->variant].curve;
+        request_refuse(request, ROOST_OVERLOADED, detail.text,
+                       1 + batcher_predict_wait_ns(&lane->limits, curve, lane->queue.rows));
+        return;
+    }
+    uint64_t wait_ns = request_shed_wait_ns(request, now_ns);
+    if (wait_ns != 0) {
+        char wait_text[32];
+        detail_set(&detail, ROOST_OVERLOADED,
+                   "model '%s': the predicted wait of %s is longer than the request may wait",
+                   lane->model.name, duration_format(wait_ns, wait_text, sizeof wait_text));
+        request_refuse(request, ROOST_OVERLOADED, detail.text, wait_ns);
+        return;
+    }
+    counts->rows += request->item.rows;
+    lane->statistics->rows += request->item.rows;
+    lane_enqueue(lane, request);
+}
+
+static void request_end(struct request *request)
+{
+    if (request->state == REQUEST_RUNNING) {
+        unit_request_over(request->unit, request->slot); /* frees when the batch is back */
+        return;
+    }
+    if (request->state == REQUEST_QUEUED) {
+        queue_remove(&request->lane->queue, &request->item);
+    }
+    request_free(request);
+}
+
+void request_abandon(struct request *request)
+{
+    roost_assert(!request->over);
+    request->over = true;
+    server_expiry_remove(request->lane->server, request);
+    if (request->whole == NULL) {
+        request->lane->statistics->abandoned++;
+    }
+    if (request->split != NULL) {
+        split_abandon(request->split); /* frees this one at its end */
+    } else {
+        request_end(request);
+    }
+}
+
+void request_finish(struct request *request, const struct reply *reply)
+{
+    request_tell(request, reply);
+    request_end(request);
+}
+
+bool request_returned(struct request *request)
+{
+    request->unit = NULL;
+    request->state = REQUEST_NEW;
+    if (request->over) {
+        request_free(request);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/lane.h"
+#include "serve/prepare.h"
+#include "serve/server.h"
+#include "serve/spec.h"
+#include "serve/tenant.h"
+
+/* A loader runs when nobody else wants the core; after this long it gets a small share of its own.
+ * */
+static const uint64_t lift_after_ns = 500 * NS_PER_MS;
+
+const char *unit_state_name(enum unit_state state)
+{
+    static const char *const names[] = {"waiting", "reading", "optimising",
+                                        "loading", "ready",   "draining"};
+    return names[state];
+}
+
+/* ---- libuv handles ---------------------------------------------------------- */
+
+static void unit_handle_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void unit_poll_close(uv_poll_t **poll)
+{
+    if (*poll != NULL) {
+        uv_close((uv_handle_t *)*poll, unit_handle_closed);
+        *poll = NULL;
+    }
+}
+
+static uv_poll_t *unit_poll_open(struct unit *unit, int fd, uv_poll_cb callback)
+{
+    uv_poll_t *poll = malloc(sizeof *poll);
+    if (poll == NULL || uv_poll_init(&unit->server->loop, poll, fd) != 0) {
+        free(poll);
+        return NULL;
+    }
+    poll->data = unit;
+    roost_assert(uv_poll_start(poll, UV_READABLE, callback) == 0);
+    return poll;
+}
+
+/* ---- life ------------------------------------------------------------------- */
+
+static void unit_permit_give(struct unit *unit)
+{
+    if (unit->permit) {
+        unit->permit = false;
+        server_permit_give(unit->server);
+    }
+}
+
+static void unit_link_close(struct unit *unit)
+{
+    unit_poll_close(&unit->control);
+    unit_poll_close(&unit->completion);
+    if (unit->link != NULL) {
+        link_close(unit->link);
+        unit->link = NULL;
+    }
+}
+
+static void unit_free(struct unit *unit)
+{
+    unit_link_close(unit);
+    unit_permit_give(unit);
+    struct unit **place = &unit->server->units;
+    while (*place != unit) {
+        place = &(*place)->next;
+    }
+    *place = unit->next;
+    for (unsigned i = 0; i < HOST_SLOTS_MAX; i++) {
+        free(unit->batches[i]);
+    }
+    lane_unit_gone(unit->lane, unit);
+    free(unit);
+}
+
+bool unit_start(struct lane *lane, unsigned variant)
+{
+    struct unit *unit = calloc(1, sizeof *unit);
+    if (unit == NULL) {
+        return false;
+    }
+    unit->server = lane->server;
+    unit->lane = lane;
+    unit->variant = variant;
+    unit->state = UNIT_WAITING;
+    unit->started_ns = clock_now_ns();
+    unit->next = lane->server->units;
+    lane->server->units = unit;
+    lane->units++;
+    lane->coming = unit;
+    if (server_permit_take(unit->server)) {
+        unit_permit(unit);
+    }
+    return true;
+}
+
+/* The start cannot go on: tell the lane, and go. */
+static void unit_fail(struct unit *unit, enum roost_err err, const char *reason)
+{
+    if (!unit->unwanted) {
+        lane_unit_failed(unit->lane, unit, err, reason);
+    }
+    unit_free(unit);
+}
+
+static void unit_open_host(struct unit *unit, enum host_role role);
+
+static void unit_prepared(void *user, const struct prepared *prepared)
+{
+    struct unit *unit = user;
+    if (unit->unwanted) {
+        unit_fail(unit, ROOST_CANCELLED, "");
+        return;
+    }
+    if (prepared->err != ROOST_OK) {
+        unit_fail(unit, prepared->err, prepared->detail.text);
+        return;
+    }
+    memcpy(unit->key, prepared->key, sizeof unit->key);
+    memcpy(unit->path, prepared->path, sizeof unit->path);
+    memcpy(unit->stage, prepared->stage, sizeof unit->stage);
+    unit->optimised = prepared->optimised;
+    unit->memory_estimate_bytes = prepared->memory_bytes;
+    uint64_t left = server_memory_left(unit->server);
+    if (prepared->memory_bytes > left) {
+        struct detail detail;
+        detail_set(&detail, ROOST_NO_MEMORY,
+                   "the model needs about %llu MiB and %llu MiB of %llu MiB are left: unload "
+                   "another model, or raise the memory limit",
+                   (unsigned long long)(prepared->memory_bytes >> 20),
+                   (unsigned long long)(left >> 20),
+                   (unsigned long long)(unit->server->limits.memory_bytes >> 20));
+        unit_fail(unit, ROOST_NO_MEMORY, detail.text);
+        return;
+    }
+    unit_open_host(unit, unit->stage[0] != '\0' ? HOST_OPTIMISE : HOST_SERVE);
+}
+
+void unit_permit(struct unit *unit)
+{
+    unit->permit = true;
+    unit->state = UNIT_KEYING;
+    const struct lane_variant *variant = &unit->lane->variants[unit->variant];
+    const char *engine = spec_engine(unit->lane, variant->desired.model_path);
+    const char *version = spawner_engine_version(unit->server->spawner, engine);
+    struct prepare_request request = {
+        .loop = &unit->server->loop,
+        .cache = &unit->server->cache,
+        .model_path = variant->desired.model_path,
+        .engine = engine,
+        .engine_version = version,
+        .done = unit_prepared,
+        .user = unit,
+    };
+    if (version[0] == '\0') {
+        unit_fail(unit, ROOST_UNAVAILABLE, unit->server->engine_error.text);
+        return;
+    }
+    if (prepare_begin(&request) != ROOST_OK) {
+        unit_fail(unit, ROOST_NO_MEMORY, "out of memory");
+    }
+}
+
+/* ---- control messages ------------------------------------------------------- */
+
+static void unit_host_ready(struct unit *unit, uint64_t now_ns)
+{
+    unit->state = UNIT_READY;
+    unit->ready_ns = now_ns;
+    unit_permit_give(unit);
+    lane_unit_ready(unit->lane, unit);
+}
+
+/* False: the unit may be gone, look no further. */
+static bool unit_event(struct unit *unit, const struct link_event *event)
+{
+    switch (event->type) {
+    case LINK_LOADED:
+        if (unit->state == UNIT_LOADING) {
+            lane_unit_loaded(unit->lane, unit, event->io, &event->metadata);
+        }
+        return true;
+    case LINK_READY:
+        if (unit->state == UNIT_LOADING && !unit->unwanted) {
+            unit_host_ready(unit, clock_now_ns());
+        }
+        return true;
+    case LINK_FAILED:
+        /* The process ends by itself; an optimiser's failure is told by the load that follows. */
+        if (unit->state == UNIT_LOADING && !unit->unwanted) {
+            unit->failed = true;
+            unit_permit_give(unit);
+            lane_unit_failed(unit->lane, unit, event->err, event->detail.text);
+        }
+        return true;
+    case LINK_SANDBOX:
+        unit->sandbox = event->sandbox;
+        return true;
+    case LINK_CLOSED:
+        /* What happened is told by the spawner, when the process is reaped. */
+        unit_poll_close(&unit->control);
+        return false;
+    }
+    return true;
+}
+
+static void unit_control_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct unit *unit = poll->data;
+    struct link_event event;
+    while (unit->link != NULL && link_next_event(unit->link, &event)) {
+        if (!unit_event(unit, &event)) {
+            return;
+        }
+    }
+}
+
+static void unit_completion_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct unit *unit = poll->data;
+    unit_take_results(unit);
+}
+
+/* ---- processes -------------------------------------------------------------- */
+
+static void unit_open_host(struct unit *unit, enum host_role role)
+{
+    struct detail detail = {""};
+    struct host_spec *spec = malloc(sizeof *spec);
+    if (spec == NULL) {
+        unit_fail(unit, ROOST_NO_MEMORY, "out of memory");
+        return;
+    }
+    spec_fill(spec, unit, role);
+    unit->state = role == HOST_OPTIMISE ? UNIT_OPTIMISING : UNIT_LOADING;
+    unit->spawn_id = ++unit->server->next_spawn_id;
+    unit->process_started_ns = clock_now_ns();
+    unit->lifted = false;
+    enum roost_err err = link_open(unit->server->spawner, unit->spawn_id, spec,
+                                   role == HOST_SERVE ? unit->lane->memory : NULL, &unit->link,
+                                   &detail);
+    free(spec);
+    if (err != ROOST_OK) {
+        unit_fail(unit, err, detail.text);
+        return;
+    }
+    unit->control = unit_poll_open(unit, link_control_fd(unit->link), unit_control_readable);
+    unit->completion = unit_poll_open(unit, link_completion_fd(unit->link),
+                                      unit_completion_readable);
+}
+
+void unit_spawned(struct unit *unit, pid_t pid, int pidfd)
+{
+    link_spawned(unit->link, pid, pidfd);
+    if (unit->unwanted) {
+        link_kill(unit->link, SIGKILL);
+    }
+}
+
+void unit_spawn_failed(struct unit *unit, const char *reason)
+{
+    unit_fail(unit, ROOST_UNAVAILABLE, reason);
+}
+
+static void unit_committed(void *user, const struct prepared *prepared)
+{
+    struct unit *unit = user;
+    if (unit->unwanted) {
+        unit_fail(unit, ROOST_CANCELLED, "");
+        return;
+    }
+    memcpy(unit->path, prepared->path, sizeof unit->path);
+    unit->optimised = prepared->optimised;
+    unit_open_host(unit, HOST_SERVE);
+}
+
+/* The optimiser is done; without its result the model is served as it is. */
+static void unit_optimiser_exited(struct unit *unit, int status)
+{
+    bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    const struct lane_variant *variant = &unit->lane->variants[unit->variant];
+    if (!good) {
+        log_warn("model.optimise", "tenant=%s variant=%s status=%d result=\"served as it is\"",
+                 unit->lane->tenant->name, variant->desired.name, status);
+    }
+    struct prepare_request request = {
+        .loop = &unit->server->loop,
+        .cache = &unit->server->cache,
+        .model_path = variant->desired.model_path,
+        .key = unit->key,
+        .stage = unit->stage,
+        .keep = good && !unit->unwanted,
+        .done = unit_committed,
+        .user = unit,
+    };
+    unit_link_close(unit);
+    unit->state = UNIT_KEYING;
+    if (prepare_commit(&request) != ROOST_OK) {
+        unit_fail(unit, ROOST_NO_MEMORY, "out of memory");
+    }
+}
+
+static void unit_describe_exit(int status, char *out, size_t out_bytes)
+{
+    if (WIFSIGNALED(status)) {
+        snprintf(out, out_bytes, "killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    } else {
+        snprintf(out, out_bytes, "exited with status %d", WEXITSTATUS(status));
+    }
+}
+
+void unit_exited(struct unit *unit, int status)
+{
+    if (unit->state == UNIT_OPTIMISING) {
+        unit_optimiser_exited(unit, status);
+        return;
+    }
+    unit_take_results(unit);
+    unsigned slots[HOST_SLOTS_MAX];
+    unsigned count = link_orphans(unit->link, slots);
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !unit->killed;
+    lane_orphans(unit->lane, unit, slots, count, killed ? DEATH_KILLED : DEATH_CRASHED);
+    bool expected = unit->unwanted || unit->failed || unit->state == UNIT_DRAINING;
+    if (!expected) {
+        char how[96];
+        unit_describe_exit(status, how, sizeof how);
+        lane_unit_died(unit->lane, unit, how);
+    }
+    unit_free(unit);
+}
+
+void unit_drain(struct unit *unit)
+{
+    if (unit->state == UNIT_READY) {
+        unit->state = UNIT_DRAINING;
+        link_drain(unit->link);
+        return;
+    }
+    unit->unwanted = true;
+    if (unit->state == UNIT_WAITING) {
+        unit_free(unit);
+    } else if (unit->link != NULL && link_pid(unit->link) != 0) {
+        link_kill(unit->link, SIGKILL);
+    }
+}
+
+void unit_kill(struct unit *unit, const char *why)
+{
+    log_warn("host.kill", "tenant=%s variant=%s pid=%d why=\"%s\"", unit->lane->tenant->name,
+             unit->lane->variants[unit->variant].desired.name,
+             unit->link != NULL ? (int)link_pid(unit->link) : 0, why);
+    if (unit->link != NULL) {
+        unit->killed = true;
+        link_kill(unit->link, SIGKILL);
+    }
+}
+
+/* ---- ticks ------------------------------------------------------------------ */
+
+void unit_tick(struct unit *unit, uint64_t now_ns, bool measure)
+{
+    if (unit->link == NULL || link_pid(unit->link) == 0) {
+        return;
+    }
+    bool starting = unit->state == UNIT_LOADING || unit->state == UNIT_OPTIMISING;
+    if (starting && !unit->lifted && now_ns - unit->process_started_ns > lift_after_ns) {
+        unit->lifted = true;
+        link_lift(unit->link);
+    }
+    if (measure) {
+        process_memory_read(link_pid(unit->link), &unit->memory, NULL);
+        link_trim(unit->link);
+    }
+}
