@@ -3,7 +3,7 @@
  * Adapters: a variant whose graph differs from its tenant's signature gets ONNX nodes before its
  * inputs and after its outputs, so that every variant of a tenant takes and gives the same tensors.
  *
- *   tenant's input ─► layout of the tenant ─► Resize ─► (x - mean) * scale ─► Transpose ─► graph ─► Gather ─► output
+ *   input ─► Resize ─► (x - mean) * scale ─► Transpose ─► graph ─► Gather ─► output
  *
  * Parses a model file, so it runs only inside the sandboxed process that optimises models. The
  * settings are one flat piece of memory that can be handed to that process as it is.
@@ -25,14 +25,14 @@ enum adapter_layout { LAYOUT_KEEP, LAYOUT_NCHW_TO_NHWC, LAYOUT_NHWC_TO_NCHW };
 struct adapter_settings {
     bool present;
     int64_t resize_height, resize_width; /* 0: no resize */
-    bool normalise;
-    unsigned channels;                                           /* of mean and scale */
-    double mean[ADAPTER_CHANNELS_MAX], scale[ADAPTER_CHANNELS_MAX]; /* (x - mean) * scale */
-    enum adapter_layout layout;              /* from the tenant's to the variant's */
-    char input_name[TENSOR_NAME_BYTES_MAX];  /* "": names in the variant's graph for the tenant's */
-    char output_name[TENSOR_NAME_BYTES_MAX]; /* first input and output; else found by type and rank */
-    char output_map[FILE_PATH_BYTES_MAX];    /* "", "drop_first" (1,001 -> 1,000 classes), or a file
-                                                with one source index per line */
+    bool normalise;                      /* (x - mean) * scale, per channel */
+    unsigned channels;                   /* of mean and scale */
+    double mean[ADAPTER_CHANNELS_MAX], scale[ADAPTER_CHANNELS_MAX];
+    enum adapter_layout layout; /* from the tenant's to the variant's */
+    /* The variant's names for the tenant's first input and output; "": its first ones. */
+    char input_name[TENSOR_NAME_BYTES_MAX], output_name[TENSOR_NAME_BYTES_MAX];
+    /* "", "drop_first" (1,001 -> 1,000 classes), or a file with one source index per line. */
+    char output_map[FILE_PATH_BYTES_MAX];
 };
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "serve/desired_path.h"
 #include "serve/model_config.h"
 #include "serve/settings_table.h"
 
@@ -44,18 +45,9 @@ char *settings_path(struct settings_reader *reader, const char *text)
     return path;
 }
 
-static bool has_extension(const char *text, const char *extension)
-{
-    size_t length = strlen(text), bytes = strlen(extension);
-    return length > bytes && strcmp(text + length - bytes, extension) == 0;
-}
-
 char *settings_model(struct settings_reader *reader, const char *text)
 {
-    bool path = strchr(text, '/') != NULL || has_extension(text, ".onnx") ||
-                has_extension(text, ".fake");
-    path = path || strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
-    return path ? settings_path(reader, text) : settings_text(reader, text);
+    return path_is_path(text) ? settings_path(reader, text) : settings_text(reader, text);
 }
 
 /* What the target holds, so that a value that is wrong leaves it as it is. */
@@ -157,7 +149,7 @@ void settings_read_map(struct settings_reader *reader, const struct yaml_node *n
                        void *target)
 {
     const struct settings_key *keys[SETTINGS_KEYS_MAX];
-    struct yaml_field fields[SETTINGS_KEYS_MAX];
+    struct yaml_field fields[SETTINGS_KEYS_MAX] = {0};
     union settings_value values[SETTINGS_KEYS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++)
@@ -343,7 +335,7 @@ static char *last_part(struct settings_reader *reader, const char *model)
 {
     const char *slash = strrchr(model, '/');
     char *name = settings_text(reader, slash != NULL ? slash + 1 : model);
-    if (name != NULL && (has_extension(name, ".onnx") || has_extension(name, ".fake")))
+    if (name != NULL && path_has_model_extension(name))
         name[strlen(name) - strlen(".onnx")] = '\0';
     return name;
 }
