@@ -48,10 +48,10 @@ void fixture_open(struct fixture_host *host)
 {
     struct detail detail = {""};
     assert_int_equal(input_memory_new(16 << 20, &host->input, &detail), ROOST_OK);
-    enum roost_err err =
-        host->spawner != NULL
-            ? link_open(host->spawner, host->id, &host->spec, host->input, &host->link, &detail)
-            : link_open_thread(&host->spec, host->input, &host->link, &detail);
+    enum roost_err err = host->spawner != NULL
+                             ? link_open(host->spawner, host->id, &host->spec, host->input,
+                                         &host->link, &detail)
+                             : link_open_thread(&host->spec, host->input, &host->link, &detail);
     if (err != ROOST_OK)
         fail_msg("%s", detail.text);
 }
@@ -165,9 +165,9 @@ unsigned fixture_publish(struct fixture_host *host, unsigned rows, float value)
         .shapes = {{.rank = 2, .dims = {rows, ROW_ELEMENTS}}},
     };
     link_batch_set(host->link, (unsigned)slot, &batch);
-    link_piece_set(host->link, (unsigned)slot, 0, 0,
-                   (struct link_piece){.offset = input_memory_offset(host->input, values),
-                                       .bytes = bytes});
+    link_piece_set(
+        host->link, (unsigned)slot, 0, 0,
+        (struct link_piece){.offset = input_memory_offset(host->input, values), .bytes = bytes});
     host->values[slot] = values;
     link_publish(host->link, (unsigned)slot);
     return (unsigned)slot;

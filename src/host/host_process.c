@@ -60,8 +60,8 @@ static uint64_t private_bytes(void)
 }
 
 /*
- * RLIMIT_AS would count the sparse maps, so RLIMIT_DATA it is: private writable memory. What a fresh
- * host has and the stacks of its threads come on top.
+ * RLIMIT_AS would count the sparse maps, so RLIMIT_DATA it is: private writable memory. What a
+ * fresh host has and the stacks of its threads come on top.
  */
 static void limits_set(const struct host_spec *spec)
 {

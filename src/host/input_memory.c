@@ -59,7 +59,7 @@ struct input_memory {
     int fd, reader_fd;
     uint64_t budget_bytes, used_bytes;
     uint32_t page_count;
-    uint32_t taken_pages, dirty_pages; /* in blocks and slabs; free but perhaps backed */
+    uint32_t taken_pages, dirty_pages;      /* in blocks and slabs; free but perhaps backed */
     uint32_t peak_pages, peak_pages_before; /* taken, at most, since the last trim and before it */
     struct page *pages;
     uint32_t bins[BIN_COUNT];

@@ -16,7 +16,7 @@
 
 struct input_memory;
 
-/* On OK *memory is the caller's. The budget counts what blocks occupy, rounded up to size classes. */
+/* On OK *memory is the caller's. The budget counts blocks rounded up to their size classes. */
 enum roost_err input_memory_new(uint64_t budget_bytes, struct input_memory **memory,
                                 struct detail *detail);
 void input_memory_free(struct input_memory *memory); /* NULL is fine */

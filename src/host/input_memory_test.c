@@ -46,8 +46,8 @@ static void test_size_classes(void **state)
     (void)state;
     static const struct {
         size_t bytes, charged;
-    } cases[] = {{0, 256},       {1, 256},       {256, 256},     {257, 384},     {385, 512},
-                 {513, 768},     {769, 1024},    {4096, 4096},   {4097, 6144},   {12289, 16384},
+    } cases[] = {{0, 256},       {1, 256},       {256, 256},     {257, 384},    {385, 512},
+                 {513, 768},     {769, 1024},    {4096, 4096},   {4097, 6144},  {12289, 16384},
                  {16384, 16384}, {16385, 20480}, {65536, 65536}, {65537, 69632}};
     struct input_memory *memory = make(MIB);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

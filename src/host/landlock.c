@@ -24,11 +24,11 @@
 #define FS_READ_DIR   (UINT64_C(1) << 3)
 #define FS_TRUNCATE   (UINT64_C(1) << 14)
 
-#define FS_READ  (FS_READ_FILE | FS_READ_DIR)
-#define FS_FILES (FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE)
+#define FS_READ       (FS_READ_FILE | FS_READ_DIR)
+#define FS_FILES      (FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE)
 /* Of a directory that is the host's own: everything but devices, sockets and pipes. */
 #define FS_OWN                                                                                     \
-    (FS_READ | FS_WRITE_FILE | FS_TRUNCATE | UINT64_C(1) << 4 | UINT64_C(1) << 5 |                  \
+    (FS_READ | FS_WRITE_FILE | FS_TRUNCATE | UINT64_C(1) << 4 | UINT64_C(1) << 5 |                 \
      UINT64_C(1) << 7 | UINT64_C(1) << 8)
 
 enum { CREATE_VERSION = 1, RULE_PATH_BENEATH = 1, LINKS_MAX = 64 };
@@ -55,8 +55,7 @@ static size_t attributes_fill(long version, struct ruleset_attributes *attribute
     memset(attributes, 0, sizeof *attributes);
     if (version < 1)
         return 0;
-    attributes->handled_files =
-        (UINT64_C(1) << file_bits[version < last ? version : last]) - 1;
+    attributes->handled_files = (UINT64_C(1) << file_bits[version < last ? version : last]) - 1;
     if (version < 4)
         return offsetof(struct ruleset_attributes, handled_network);
     attributes->handled_network = 3; /* TCP: bind, connect */
@@ -115,9 +114,9 @@ static void rules_add_directory_of(const struct ruleset *ruleset, const char *fi
 static void rules_add(const struct ruleset *ruleset, const struct host_spec *spec)
 {
     static const char *const read_only[] = {
-        "/proc/self",      "/proc/cpuinfo",    "/proc/meminfo",  "/sys/devices/system",
-        "/etc/ld.so.cache", "/etc/localtime",  "/dev/urandom",   "/dev/null",
-        "/usr/share/zoneinfo",
+        "/proc/self",          "/proc/cpuinfo",    "/proc/meminfo",
+        "/sys/devices/system", "/etc/ld.so.cache", "/etc/localtime",
+        "/dev/urandom",        "/dev/null",        "/usr/share/zoneinfo",
     };
     static const char *const libraries[] = {"/lib", "/lib64", "/usr/lib", "/usr/lib64",
                                             "/usr/local/lib"};

@@ -51,8 +51,8 @@ static enum roost_err memory_create(struct link *link, const struct host_spec *s
                                     int fds[SPAWN_FD_COUNT], struct detail *detail)
 {
     link->region_length = region_bytes(link->slot_count);
-    enum roost_err err =
-        memfile_create("roost-region", link->region_length, &fds[SPAWN_FD_REGION], detail);
+    enum roost_err err = memfile_create("roost-region", link->region_length, &fds[SPAWN_FD_REGION],
+                                        detail);
     if (err != ROOST_OK)
         return err;
     link->region = memfile_map(fds[SPAWN_FD_REGION], link->region_length, PROT_READ | PROT_WRITE,
@@ -113,9 +113,10 @@ enum roost_err link_create(const struct host_spec *spec, struct input_memory *in
     l->workers = spec->workers;
     l->slot_count = 2 * l->worker_count;
     l->intra_op_threads = spec->intra_op_threads;
+    l->cpus = spec->cpus;
     uint64_t stride = spec->output_bytes_max == 0 ? output_bytes_default : spec->output_bytes_max;
-    l->output_stride_bytes =
-        (stride + REGION_PAGE_BYTES - 1) / REGION_PAGE_BYTES * REGION_PAGE_BYTES;
+    l->output_stride_bytes = (stride + REGION_PAGE_BYTES - 1) / REGION_PAGE_BYTES *
+                             REGION_PAGE_BYTES;
     for (unsigned slot = 0; slot < l->slot_count; slot++)
         l->free_slots[l->free_count++] = (unsigned char)(l->slot_count - 1 - slot);
     err = memory_create(l, spec, fds, detail);
@@ -185,23 +186,37 @@ int link_completion_fd(const struct link *link)
     return link->completion_fd;
 }
 
-/* Sets class and niceness of the host's threads that are at SCHED_IDLE. */
-static void threads_raise(pid_t pid, int niceness)
+/* Calls `visit` for every thread of the host. One that is made meanwhile inherits from the main
+ * thread, which comes first. */
+static void threads_visit(const struct link *link, void (*visit)(int tid, const void *argument),
+                          const void *argument)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    DIR *tasks = pid > 0 ? opendir(path) : NULL;
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)link->pid);
+    DIR *tasks = link->pid > 0 ? opendir(path) : NULL;
     const struct dirent *entry;
     while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
-        int tid = atoi(entry->d_name);
-        struct sched_param parameter = {0};
-        if (tid <= 0 || sched_getscheduler(tid) != SCHED_IDLE)
-            continue;
-        (void)sched_setscheduler(tid, SCHED_OTHER, &parameter);
-        (void)setpriority(PRIO_PROCESS, (id_t)tid, niceness);
+        int tid = (int)strtol(entry->d_name, NULL, 10);
+        if (tid > 0)
+            visit(tid, argument);
     }
     if (tasks != NULL)
         closedir(tasks);
+}
+
+/* Takes a thread out of SCHED_IDLE. */
+static void thread_raise(int tid, const void *niceness)
+{
+    struct sched_param parameter = {0};
+    if (sched_getscheduler(tid) != SCHED_IDLE)
+        return;
+    (void)sched_setscheduler(tid, SCHED_OTHER, &parameter);
+    (void)setpriority(PRIO_PROCESS, (id_t)tid, *(const int *)niceness);
+}
+
+static void thread_place(int tid, const void *cpus)
+{
+    (void)affinity_set(tid, cpus, NULL);
 }
 
 static bool link_nonsense(struct link *link, struct link_event *event)
@@ -244,7 +259,7 @@ bool link_next_event(struct link *link, struct link_event *event)
         link->progress_ns = clock_now_ns();
         /* Threads of the engine's own were made by the loader and have its class. */
         if (link->intra_op_threads > 1)
-            threads_raise(link->pid, 0);
+            threads_visit(link, thread_raise, &(const int){0});
     }
     return true;
 }
@@ -254,8 +269,7 @@ bool link_next_event(struct link *link, struct link_event *event)
 void link_orders_send(struct link *link)
 {
     if (link->workers_waiting) {
-        struct wire_order order = {
-            .type = WIRE_WORKERS, .workers = link->workers, .cpus = link->cpus};
+        struct wire_order order = {.type = WIRE_WORKERS, .workers = link->workers};
         link->workers_waiting = wire_send_order(link->control_fd, &order) == ROOST_OVERLOADED;
     }
     if (link->drain_waiting && !link->workers_waiting) {
@@ -268,8 +282,12 @@ void link_set_workers(struct link *link, unsigned workers, const struct cpus *cp
 {
     roost_assert(workers >= 1 && workers <= link->worker_count);
     link->workers = workers;
-    link->cpus = *cpus;
+    if (!cpus_empty(cpus))
+        link->cpus = *cpus;
     link->workers_waiting = true;
+    /* From here, because a sandboxed host may not touch the threads of others, and so cannot touch
+     * its own by number. */
+    threads_visit(link, thread_place, &link->cpus);
     link_orders_send(link);
 }
 
@@ -284,6 +302,7 @@ void link_spawned(struct link *link, pid_t pid, int pidfd)
     roost_assert(link->pidfd < 0);
     link->pid = pid;
     link->pidfd = pidfd;
+    threads_visit(link, thread_place, &link->cpus);
 }
 
 void link_kill(struct link *link, int signal)
@@ -299,5 +318,5 @@ pid_t link_pid(const struct link *link)
 
 void link_lift(struct link *link)
 {
-    threads_raise(link->pid, LIFTED_NICE);
+    threads_visit(link, thread_raise, &(const int){LIFTED_NICE});
 }

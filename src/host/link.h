@@ -4,10 +4,10 @@
  * memory, everything else through a socket pair.
  *
  * Ownership: the supervisor owns every descriptor and the input memory; the host borrows. Nothing
- * that comes from a host is trusted: indices, types, shapes, sizes, times and texts are checked here
- * before anybody sees them, and what belongs to whom is remembered on this side only. The one thing
- * that cannot be checked once for all is the content of outputs: a hostile host may change it until
- * link_release, so whoever reads BYTES outputs checks each length as it goes.
+ * that comes from a host is trusted: indices, types, shapes, sizes, times and texts are checked
+ * here before anybody sees them, and what belongs to whom is remembered on this side only. The one
+ * thing that cannot be checked once for all is the content of outputs: a hostile host may change it
+ * until link_release, so whoever reads BYTES outputs checks each length as it goes.
  *
  * All functions are called on one thread (the loop's); none blocks.
  */
@@ -27,7 +27,7 @@
 
 struct link;
 
-/* A piece of one input: what one request sent. Offset UINT64_MAX with bytes 0: absent (optional). */
+/* A piece of one input: what one request sent. Offset UINT64_MAX and bytes 0: absent (optional). */
 struct link_piece {
     uint64_t offset, bytes; /* in the tenant's input memory */
 };
@@ -104,7 +104,7 @@ bool link_next_event(struct link *link, struct link_event *event);
 
 /* ---- batches: a slot goes free -> acquired -> published -> result -> free ----------------- */
 
-int link_slot_acquire(struct link *link);              /* -1: none free */
+int link_slot_acquire(struct link *link);               /* -1: none free */
 unsigned link_slots_busy(const struct link *link);      /* not free */
 unsigned link_slots_unstarted(const struct link *link); /* published, not yet taken by a worker */
 
@@ -151,12 +151,13 @@ uint64_t link_busy_ns(const struct link *link); /* summed over workers, all time
 
 /* ---- control ------------------------------------------------------------------------------ */
 
-/* 1 <= workers <= spec.workers_max. Workers beyond it finish their batch and stop. */
+/* 1 <= workers <= spec.workers_max. Workers beyond it finish their batch and stop. All threads of
+ * the host may run on these CPUs only; the empty set leaves them where they are. */
 void link_set_workers(struct link *link, unsigned workers, const struct cpus *cpus);
-void link_drain(struct link *link);              /* finish what is published, then exit 0 */
+void link_drain(struct link *link); /* finish what is published, then exit 0 */
 void link_spawned(struct link *link, pid_t pid, int pidfd); /* takes the pidfd */
-void link_kill(struct link *link, int signal);   /* nothing before link_spawned */
-pid_t link_pid(const struct link *link);         /* 0 before link_spawned */
+void link_kill(struct link *link, int signal);              /* nothing before link_spawned */
+pid_t link_pid(const struct link *link);                    /* 0 before link_spawned */
 
 /* Loading starts at SCHED_IDLE; this lifts a starved loader to a small guaranteed share
  * (SCHED_OTHER, nice 10). */

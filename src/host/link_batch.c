@@ -113,7 +113,7 @@ void link_cancel(struct link *link, unsigned slot)
     const struct link_slot *own = slot_of(link, slot, LINK_SLOT_PUBLISHED);
     /* For a worker that has not looked yet, and for one that runs it already. */
     atomic_store(&link->region->slots[slot].cancelled_sequence, own->sequence);
-    struct wire_order order = {.type = WIRE_CANCEL, .slot = slot, .sequence = own->sequence};
+    struct wire_order order = {.type = WIRE_CANCEL, .sequence = own->sequence};
     (void)wire_send_order(link->control_fd, &order);
 }
 

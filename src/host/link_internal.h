@@ -41,21 +41,21 @@ struct link {
     uint64_t output_stride_bytes;
     uint64_t sequence; /* of the last publication */
     uint64_t busy_ns;
-    uint64_t progress_ns; /* the last result, or readiness */
+    uint64_t progress_ns;               /* the last result, or readiness */
     uint64_t done[HOST_SLOTS_MAX / 64]; /* taken from the region, not yet looked at */
     unsigned published;                 /* slots in LINK_SLOT_PUBLISHED */
     unsigned busy;                      /* slots not free */
     unsigned free_count;
-    unsigned char free_slots[HOST_SLOTS_MAX]; /* the last one is used first: its pages are there */
+    unsigned char free_slots[HOST_SLOTS_MAX]; /* taken from the end */
     struct link_slot slots[HOST_SLOTS_MAX];
     struct model_io io;
     bool workers_waiting, drain_waiting; /* orders for which the socket had no room */
-    struct cpus cpus;                    /* of the last link_set_workers */
-    pthread_t thread;           /* host_thread.h */
+    struct cpus cpus;                    /* where the host is to run, when it has a pid */
+    pthread_t thread;                    /* host_thread.h */
     bool threaded;
 };
 
-/* A link without a host: makes the memory and sockets. fds are the host's, the caller's to close. */
+/* A link without a host: its memory and sockets. fds are the host's, the caller's to close. */
 enum roost_err link_create(const struct host_spec *spec, struct input_memory *input,
                            struct link **link, int fds[SPAWN_FD_COUNT], struct detail *detail);
 

@@ -12,7 +12,8 @@ static void result_refuse(struct link_result *result, const char *what)
 {
     result->err = ROOST_INTERNAL;
     result->output_count = 0;
-    (void)detail_set(&result->detail, ROOST_INTERNAL, "the host returned a broken result: %s", what);
+    (void)detail_set(&result->detail, ROOST_INTERNAL, "the host returned a broken result: %s",
+                     what);
 }
 
 /* Brings times into the only order in which they can be. */

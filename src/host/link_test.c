@@ -275,10 +275,10 @@ static void test_pieces_are_joined(void **state)
         size_t bytes = (p + 1) * 4 * sizeof(float), shift = p == 1 ? 3 : 0;
         unsigned char *block = input_memory_allocate(host->input, bytes + shift);
         memcpy(block + shift, values, bytes);
-        link_piece_set(host->link, (unsigned)slot, 0, p,
-                       (struct link_piece){
-                           .offset = input_memory_offset(host->input, block + shift),
-                           .bytes = bytes});
+        link_piece_set(
+            host->link, (unsigned)slot, 0, p,
+            (struct link_piece){.offset = input_memory_offset(host->input, block + shift),
+                                .bytes = bytes});
     }
     link_publish(host->link, (unsigned)slot);
     while (!link_next_result(host->link, &host->result))

@@ -27,7 +27,7 @@ static void loader_lower(const struct serving *serving)
     if (serving->may_rise)
         (void)sched_setscheduler(0, SCHED_IDLE, &parameter);
     else if (serving->spec.intra_op_threads <= 1)
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOADER_NICE);
+        (void)setpriority(PRIO_PROCESS, 0, LOADER_NICE); /* on Linux: of this thread */
 }
 
 static enum roost_err loader_optimise(struct serving *serving, struct detail *detail)
@@ -45,8 +45,8 @@ static enum roost_err loader_load(struct serving *serving, struct detail *detail
         .settings = spec->engine_settings[0] == '\0' ? NULL : spec->engine_settings,
     };
     uint64_t began_ns = clock_now_ns();
-    enum roost_err err =
-        serving->engine->load(spec->model_path, &options, &serving->session, detail);
+    enum roost_err err = serving->engine->load(spec->model_path, &options, &serving->session,
+                                               detail);
     if (err != ROOST_OK)
         return err;
     struct engine_metadata metadata = {.accuracy = -1};

@@ -27,7 +27,8 @@ void region_init(struct region *region, const struct host_spec *spec, uint64_t o
     region->slot_count = 2 * region->worker_count;
     region->output_stride_bytes = output_stride_bytes;
     /* What follows the used warm-ups stays a hole of the memory file. */
-    size_t used = offsetof(struct host_spec, warmups) + spec->warmup_count * sizeof spec->warmups[0];
+    size_t used = offsetof(struct host_spec, warmups) +
+                  spec->warmup_count * sizeof spec->warmups[0];
     memcpy(&region->spec, spec, used);
 }
 

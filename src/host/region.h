@@ -70,8 +70,8 @@ struct region_result {
 };
 
 struct region_slot {
-    alignas(64) _Atomic uint64_t taken_ns;   /* set by the worker when it takes the batch */
-    _Atomic uint64_t cancelled_sequence; /* set by link_cancel */
+    alignas(64) _Atomic uint64_t taken_ns; /* set by the worker when it takes the batch */
+    _Atomic uint64_t cancelled_sequence;   /* set by link_cancel */
     struct region_batch batch;
     alignas(64) struct region_result result;
     /* Piece p of input i is at [i * piece_count + p], so that few pages are touched. */

@@ -31,9 +31,8 @@ const struct sandbox *sandbox_prepare(void)
         (void)detail_set(&sandbox.network_reason, ROOST_PERMISSION, "%s",
                          errno == EPERM ? "needs CAP_SYS_ADMIN" : strerror(errno));
     for (unsigned role = HOST_SERVE; role <= HOST_OPTIMISE; role++)
-        sandbox.seccomp[role].err =
-            seccomp_compile((enum host_role)role, &sandbox.seccomp[role].program,
-                            &sandbox.seccomp[role].reason);
+        sandbox.seccomp[role].err = seccomp_compile(
+            (enum host_role)role, &sandbox.seccomp[role].program, &sandbox.seccomp[role].reason);
     return &sandbox;
 }
 
@@ -85,8 +84,8 @@ void sandbox_apply(const struct sandbox *sandbox, const struct host_spec *spec,
     if (!report->capabilities_dropped)
         reason_add(report, "capabilities", detail.text);
     const bool compiled = sandbox->seccomp[spec->role].err == ROOST_OK;
-    report->seccomp = compiled && seccomp_apply(&sandbox->seccomp[spec->role].program, &detail) ==
-                                      ROOST_OK;
+    report->seccomp = compiled &&
+                      seccomp_apply(&sandbox->seccomp[spec->role].program, &detail) == ROOST_OK;
     if (!report->seccomp)
         reason_add(report, "seccomp",
                    compiled ? detail.text : sandbox->seccomp[spec->role].reason.text);

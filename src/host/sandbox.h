@@ -7,8 +7,8 @@
  *   network namespace     an empty one (made once by the spawner and shared by its hosts)
  *   capabilities          dropped; CAP_DAC_READ_SEARCH stays where landlock confines it, so that
  *                         model files of another owner can be read by a supervisor that is root
- *   landlock              reads its model's directory, the engine's libraries and a few files of the
- *                         system; writes only where an optimised copy is wanted
+ *   landlock              reads its model's directory, the system's libraries and a few of its
+ *                         files; writes only where an optimised copy is wanted
  *   seccomp               a list of allowed system calls; the others fail with EPERM
  *
  * What the kernel, or a lack of privilege, denies is reported with the reason; it is never fatal.
@@ -23,7 +23,7 @@
 
 struct sandbox;
 
-/* In the spawner, once: makes the network namespace and compiles the filters, which hosts inherit. */
+/* In the spawner, once: the network namespace and the compiled filters, which hosts inherit. */
 const struct sandbox *sandbox_prepare(void);
 
 /* In a host, before it has a second thread. */

@@ -12,6 +12,7 @@
 /* Compiles the system call filter of a role; the program is allocated and lives for ever. */
 enum roost_err seccomp_compile(enum host_role role, struct sock_fprog *program,
                                struct detail *detail);
+/* Changes the program: once per process. */
 enum roost_err seccomp_apply(const struct sock_fprog *program, struct detail *detail);
 
 /* Confines the calling thread, and those that it starts, to the files of the spec. */

@@ -85,11 +85,16 @@ static bool refused(long rc)
 static void check_calls(struct checks *checks)
 {
     char *const arguments[] = {NULL};
+    struct sched_param parameter = {0};
     check(checks, refused(socket(AF_INET, SOCK_STREAM, 0)));
     check(checks, refused(socket(AF_UNIX, SOCK_STREAM, 0)));
     check(checks, refused(execve("/bin/true", arguments, arguments)));
     check(checks, refused(syscall(SYS_ptrace, 16, getppid(), NULL, NULL)));
     check(checks, refused(kill(getppid(), 0)));
+    check(checks, refused(syscall(SYS_tgkill, getppid(), getppid(), 0)));
+    check(checks, syscall(SYS_tgkill, getpid(), gettid(), 0) == 0);
+    check(checks, refused(syscall(SYS_sched_setscheduler, getppid(), SCHED_OTHER, &parameter)));
+    check(checks, syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &parameter) == 0);
     check(checks, refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0)));
     check(checks, refused(syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL)));
     check(checks, refused(syscall(SYS_bpf, 0, NULL, 0)));
@@ -141,8 +146,8 @@ static void check_optimising(struct checks *checks)
 
 static void run(enum host_role role, void (*what)(struct checks *checks))
 {
-    struct checks *checks =
-        mmap(NULL, sizeof *checks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct checks *checks = mmap(NULL, sizeof *checks, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(checks, MAP_FAILED);
     spec.role = role;
     pid_t child = fork();

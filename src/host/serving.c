@@ -100,28 +100,12 @@ void serving_detach(struct serving *serving)
 
 /* ---- orders ------------------------------------------------------------------------------- */
 
-/* All threads that there are, now and (by inheritance) later. */
-static void serving_affinity(struct serving *serving, const struct cpus *cpus)
-{
-    struct detail detail = {""};
-    enum roost_err err = affinity_set(0, cpus, &detail);
-    for (unsigned i = 0; i < serving->started && err == ROOST_OK; i++) {
-        int tid = atomic_load(&serving->workers[i].tid);
-        if (tid != 0)
-            err = affinity_set(tid, cpus, &detail);
-    }
-    if (err != ROOST_OK)
-        log_warn("host.affinity", "host=%s reason=\"%s\"", serving->spec.label, detail.text);
-}
-
 static void serving_set_workers(struct serving *serving, const struct wire_order *order)
 {
     struct detail detail = {""};
     unsigned count = order->workers;
     if (count < 1 || count > serving->region->worker_count)
         return;
-    serving->spec.cpus = order->cpus;
-    serving_affinity(serving, &order->cpus);
     atomic_store(&serving->worker_limit, count);
     if (serving->session == NULL || serving->loader_started)
         return; /* takes effect when the model is loaded */
@@ -206,8 +190,7 @@ static int serving_loop(struct serving *serving)
         {.fd = serving->ended_fd, .events = POLLIN},
     };
     for (;;) {
-        bool drained = !serving->loader_started &&
-                       atomic_load(&serving->ended) == serving->started;
+        bool drained = !serving->loader_started && atomic_load(&serving->ended) == serving->started;
         if (atomic_load(&serving->draining) && (drained || serving->loader_started))
             return 0;
         if (poll(polled, 2, -1) < 0) {
@@ -225,7 +208,9 @@ static int serving_loop(struct serving *serving)
 
 int serving_run(struct serving *serving)
 {
-    serving_affinity(serving, &serving->spec.cpus);
+    struct detail detail = {""};
+    if (!serving->in_process && affinity_set(0, &serving->spec.cpus, &detail) != ROOST_OK)
+        log_warn("host.affinity", "host=%s reason=\"%s\"", serving->spec.label, detail.text);
     if (pthread_create(&serving->loader, NULL, loader_main, serving) != 0) {
         (void)wire_send_failed(serving->control_fd, ROOST_NO_MEMORY, "no thread can be started");
         return 1;

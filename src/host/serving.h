@@ -35,12 +35,11 @@ struct worker {
     struct serving *serving;
     unsigned index;
     pthread_t thread;
-    _Atomic int tid;
     struct engine_context *context;
     struct scratch scratch;
-    uint64_t gap_ns;     /* typical time between a result and the next batch, smoothed */
+    uint64_t gap_ns;      /* typical time between a result and the next batch, smoothed */
     uint64_t finished_ns; /* when the last result was told */
-    bool untrimmed;      /* has run since memory was last given back */
+    bool untrimmed;       /* has run since memory was last given back */
     pthread_mutex_t running_lock;
     uint64_t running; /* sequence of the batch in progress, 0: none; under running_lock */
 };
@@ -62,7 +61,7 @@ struct serving {
     struct model_io io;
     /* Outputs that turned out to have another size than the graph says. */
     _Atomic bool dynamic[MODEL_TENSORS_MAX];
-    /* A batch of several rows has filled outputs of the expected size: the graph can be believed. */
+    /* A batch of several rows has filled outputs of the expected size: believe the graph. */
     _Atomic bool shapes_proven;
 
     pthread_t loader;

@@ -212,8 +212,7 @@ _Noreturn void spawner_process_run(int socket, const char *ort_library, pid_t su
     process.signals = signals_prepare();
     process.sandbox = sandbox_prepare();
     engines_open(ort_library, &hello);
-    if (process.signals < 0 ||
-        packet_send(process.socket, &hello, sizeof hello, NULL, 0, 0) < 0)
+    if (process.signals < 0 || packet_send(process.socket, &hello, sizeof hello, NULL, 0, 0) < 0)
         _exit(1);
     struct pollfd polled[] = {{.fd = process.socket, .events = POLLIN},
                               {.fd = process.signals, .events = POLLIN}};

@@ -55,8 +55,7 @@ static void test_kill_leaves_orphans_in_order(void **state)
     (void)state;
     struct fixture_host *host = fixture_new(spawner, fixture_model);
     host->spec.workers = host->spec.workers_max = 2;
-    (void)snprintf(host->spec.engine_settings, sizeof host->spec.engine_settings,
-                   "hang_after=2");
+    (void)snprintf(host->spec.engine_settings, sizeof host->spec.engine_settings, "hang_after=2");
     fixture_open(host);
     fixture_wait(host, &host->has_ready);
     unsigned sent[4], orphans[HOST_SLOTS_MAX];

@@ -50,8 +50,8 @@ struct wire_failed {
 };
 
 _Static_assert(sizeof(struct wire_loaded) + 2 * MODEL_TENSORS_MAX * sizeof(struct wire_tensor) <=
-                  WIRE_BYTES_MAX,
-              "every message fits");
+                   WIRE_BYTES_MAX,
+               "every message fits");
 
 /* ---- sending ------------------------------------------------------------------------------ */
 
@@ -143,8 +143,8 @@ void wire_text_copy(char *out, size_t out_bytes, const char *text, size_t text_b
     size_t used = 0;
     for (size_t at = 0; at < length;) {
         size_t sequence = utf8_sequence(text + at, length - at);
-        bool plain = sequence > 1 || (sequence == 1 && (unsigned char)text[at] >= ' ' &&
-                                      text[at] != '\x7f');
+        bool plain = sequence > 1 ||
+                     (sequence == 1 && (unsigned char)text[at] >= ' ' && text[at] != '\x7f');
         size_t needed = plain ? sequence : 1;
         if (used + needed >= out_bytes)
             break;

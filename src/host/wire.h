@@ -12,7 +12,6 @@
 
 #include "core/tensor.h"
 #include "host/link.h"
-#include "node/affinity.h"
 
 /* A message with a fully used model_io is the largest. */
 enum { WIRE_BYTES_MAX = 32768 };
@@ -37,10 +36,7 @@ enum wire_order_type { WIRE_WORKERS, WIRE_DRAIN, WIRE_CANCEL };
 struct wire_order {
     uint32_t type;
     uint32_t workers;  /* WIRE_WORKERS */
-    uint32_t slot;     /* WIRE_CANCEL */
-    uint32_t unused;
-    uint64_t sequence; /* WIRE_CANCEL */
-    struct cpus cpus;  /* WIRE_WORKERS */
+    uint64_t sequence; /* WIRE_CANCEL: of the publication */
 };
 
 /* OVERLOADED when the socket is full: orders repeat what is wanted, so the caller tries later. */

@@ -130,7 +130,6 @@ static void *worker_main(void *argument)
     char name[16];
     (void)snprintf(name, sizeof name, "w%u", worker->index);
     pthread_setname_np(pthread_self(), name);
-    atomic_store(&worker->tid, (int)gettid());
     worker->finished_ns = clock_now_ns();
     worker->gap_ns = NS_PER_S;
     for (;;) {
@@ -157,8 +156,8 @@ enum roost_err workers_start(struct serving *serving, unsigned count, struct det
         struct worker *worker = &serving->workers[serving->started];
         worker->serving = serving;
         worker->index = serving->started;
-        enum roost_err err =
-            serving->engine->context_open(serving->session, &worker->context, detail);
+        enum roost_err err = serving->engine->context_open(serving->session, &worker->context,
+                                                           detail);
         if (err != ROOST_OK)
             return err;
         pthread_mutex_init(&worker->running_lock, NULL);

@@ -103,8 +103,9 @@ char *cpus_format(const struct cpus *cpus, char *out, size_t out_bytes)
         while (cpus_has(cpus, last + 1))
             last++;
         char item[32];
-        int length = last == cpu ? snprintf(item, sizeof item, "%s%u", used ? "," : "", cpu)
-                                 : snprintf(item, sizeof item, "%s%u-%u", used ? "," : "", cpu, last);
+        int length = last == cpu
+                         ? snprintf(item, sizeof item, "%s%u", used ? "," : "", cpu)
+                         : snprintf(item, sizeof item, "%s%u-%u", used ? "," : "", cpu, last);
         if (used + (size_t)length >= out_bytes)
             break;
         memcpy(out + used, item, (size_t)length + 1);

@@ -23,8 +23,8 @@ unsigned cpus_count(const struct cpus *cpus);
 void cpus_add(struct cpus *cpus, unsigned cpu); /* cpu < NODE_CPUS_MAX */
 bool cpus_has(const struct cpus *cpus, unsigned cpu);
 
-/* Reads the kernel's list format, "0-3,8"; blanks and a final newline are allowed, the empty text is
- * the empty set. INVALID with what is wrong and where. */
+/* Reads the kernel's list format, "0-3,8"; blanks and a final newline are allowed, the empty text
+ * is the empty set. INVALID with what is wrong and where. */
 enum roost_err cpus_parse(const char *text, struct cpus *cpus, struct detail *detail);
 
 /* Writes "0-3,8"; cut (at a comma) when it does not fit, always terminated. Returns `out`. */

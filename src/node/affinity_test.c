@@ -15,8 +15,13 @@ static void test_parse_and_format(void **state)
         const char *text, *formatted;
         unsigned count;
     } cases[] = {
-        {"", "", 0},        {"0", "0", 1},          {"0-3,8", "0-3,8", 5}, {"3,1,2", "1-3", 3},
-        {"1023", "1023", 1}, {" 0 , 2-2 \n", "0,2", 2}, {"0-1023", "0-1023", 1024},
+        {"", "", 0},
+        {"0", "0", 1},
+        {"0-3,8", "0-3,8", 5},
+        {"3,1,2", "1-3", 3},
+        {"1023", "1023", 1},
+        {" 0 , 2-2 \n", "0,2", 2},
+        {"0-1023", "0-1023", 1024},
         {"63-64", "63-64", 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -31,9 +36,9 @@ static void test_parse_and_format(void **state)
 static void test_mistakes(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"a",    "1,",   ",1",   "3-1",  "1-",     "-1",
-                                        "1024", "1 2",  "0x1",  "1,,2", "1-2-3",  "99999999999",
-                                        "+1",   "1-a",  "1;2"};
+    static const char *const cases[] = {"a",     "1,",          ",1",  "3-1", "1-",
+                                        "-1",    "1024",        "1 2", "0x1", "1,,2",
+                                        "1-2-3", "99999999999", "+1",  "1-a", "1;2"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct cpus cpus = {{7}};
         struct detail detail = {""};
@@ -88,10 +93,8 @@ static void test_cpus_that_are_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse_and_format),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_format_is_cut_at_a_comma),
-        cmocka_unit_test(test_set_and_get),
+        cmocka_unit_test(test_parse_and_format),         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_format_is_cut_at_a_comma), cmocka_unit_test(test_set_and_get),
         cmocka_unit_test(test_cpus_that_are_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,9 +84,9 @@ static void mount_line(char *line, const char *root, struct cgroup_files *files)
         sscanf(tail, " - %31s %*s %1023s", type, super) != 2)
         return;
     for (unsigned c = 0; c < CGROUP_CONTROLLERS; c++) {
-        bool mine = c == CGROUP_V2 ? strcmp(type, "cgroup2") == 0
-                                   : strcmp(type, "cgroup") == 0 &&
-                                         list_has(super, controller_names[c]);
+        bool mine = c == CGROUP_V2
+                        ? strcmp(type, "cgroup2") == 0
+                        : strcmp(type, "cgroup") == 0 && list_has(super, controller_names[c]);
         if (!mine || files->hierarchies[c].mount[0] != '\0' ||
             !path_join(files->hierarchies[c].mount, sizeof files->hierarchies[c].mount, root,
                        point + (point[0] == '/' ? 1 : 0)))

@@ -23,8 +23,8 @@ enum cgroup_controller {
 
 struct cgroup_files {
     struct {
-        char mount[FILE_PATH_BYTES_MAX]; /* with the root in front; "": there is no such hierarchy */
-        char group[FILE_PATH_BYTES_MAX]; /* of this process, below the mount; "" is the mount itself */
+        char mount[FILE_PATH_BYTES_MAX]; /* root in front; "": no such hierarchy */
+        char group[FILE_PATH_BYTES_MAX]; /* below the mount; "" is the mount itself */
     } hierarchies[CGROUP_CONTROLLERS];
 };
 

@@ -178,8 +178,7 @@ static enum roost_err cpu_limit(const char *root, const struct cgroup_files *fil
     return ROOST_OK;
 }
 
-enum roost_err node_limits_read(const char *root, struct node_limits *limits,
-                                struct detail *detail)
+enum roost_err node_limits_read(const char *root, struct node_limits *limits, struct detail *detail)
 {
     struct cgroup_files files;
     memset(limits, 0, sizeof *limits);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this machine, or the container that we run in, gives us: cores from the affinity mask, cpuset
- * and CPU quota, memory from cgroup limits. Never the machine's own numbers when a limit is lower.
- * The root path is a parameter so that tests run on a directory tree.
+ * What this machine, or the container that we run in, gives us: cores from the affinity mask,
+ * cpuset and CPU quota, memory from cgroup limits. Never the machine's own numbers when a limit is
+ * lower. The root path is a parameter so that tests run on a directory tree.
  *
  * Any thread; reads a few small files.
  */

@@ -12,12 +12,12 @@
 #include "base/file.h"
 #include "node/limits.h"
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB      (UINT64_C(1) << 20)
 #define V2_MOUNT "30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n"
 #define V1_MOUNTS                                                                                  \
-    "29 24 0:25 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755\n"                                    \
-    "31 29 0:27 / /sys/fs/cgroup/memory rw shared:10 - cgroup cgroup rw,memory\n"                   \
-    "32 29 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"                   \
+    "29 24 0:25 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755\n"                                   \
+    "31 29 0:27 / /sys/fs/cgroup/memory rw shared:10 - cgroup cgroup rw,memory\n"                  \
+    "32 29 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"                  \
     "33 29 0:29 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
 
 static char root[64];

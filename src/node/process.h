@@ -9,7 +9,7 @@
 
 struct process_memory {
     uint64_t resident_bytes;    /* all that is mapped and present, shared pages included */
-    uint64_t anonymous_bytes;   /* of it, not backed by a file (pages still shared after a fork, too) */
+    uint64_t anonymous_bytes;   /* of it, not backed by a file; still shared after a fork, or not */
     uint64_t shared_file_bytes; /* of it, files and shared memory */
 };
 

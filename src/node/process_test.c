@@ -22,8 +22,7 @@ static void test_memory_is_seen(void **state)
     uint64_t pss_before, pss_after;
     assert_int_equal(process_memory_read(getpid(), &before, NULL), ROOST_OK);
     assert_int_equal(process_pss_read(getpid(), &pss_before, NULL), ROOST_OK);
-    void *memory =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(memory, MAP_FAILED);
     memset(memory, 1, bytes);
     assert_int_equal(process_memory_read(getpid(), &after, NULL), ROOST_OK);

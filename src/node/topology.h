@@ -19,7 +19,7 @@ struct topology_cpu {
 
 struct topology {
     unsigned cpu_count, core_count, l2_count, l3_count, numa_count;
-    uint64_t l2_bytes, l3_bytes; /* of one cache (the first); 0: not known */
+    uint64_t l2_bytes, l3_bytes;             /* of one cache (the first); 0: not known */
     struct topology_cpu cpus[NODE_CPUS_MAX]; /* ascending by `cpu` */
 };
 

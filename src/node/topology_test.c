@@ -15,8 +15,8 @@ static void test_invented_machine(void **state)
     (void)state;
     struct detail detail = {""};
     /* Two memory nodes, each with one L3 over four L2, a core each, two threads a core. */
-    assert_int_equal(topology_read("numa:2 l3:1(size=33554432) l2:4 core:1 pu:2", &topology, &detail),
-                     ROOST_OK);
+    assert_int_equal(
+        topology_read("numa:2 l3:1(size=33554432) l2:4 core:1 pu:2", &topology, &detail), ROOST_OK);
     assert_int_equal(topology.cpu_count, 16);
     assert_int_equal(topology.core_count, 8);
     assert_int_equal(topology.l2_count, 8);
