@@ -26,11 +26,13 @@ struct http_request *http_request_begin(struct http_conn *conn)
         strbuf_init(&text);
     }
     memset(request, 0, offsetof(struct http_request, fields));
+    request->fields[0].name = 0;
     request->text = text;
     strbuf_reset(&request->text);
     strbuf_init(&request->collected);
     strbuf_init(&request->answer);
     request->close_after = false;
+    request->fields[0].name = 0;
     request->conn = conn;
     request->reading = true;
     request->started_ns = clock_now_ns();
