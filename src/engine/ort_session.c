@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "engine/ort_internal.h"
+#include "engine/weights_align.h"
 
 /* Tensors below this stay in the graph's own file: a mapping is not worth it. */
 #define EXTERNAL_BYTES_MIN "1024"
@@ -290,8 +291,9 @@ void ort_unload(struct engine_session *session)
 }
 
 /* One attempt. *written: the model itself was fine, and there is a copy, be it a bad one. */
-static enum roost_err optimise_as(const char *path, const char *save_path, enum save_form form,
-                                  bool *written, struct detail *detail)
+static enum roost_err optimise_as(const char *path, const char *save_path,
+                                  const char *weights_path, enum save_form form, bool *written,
+                                  struct detail *detail)
 {
     struct engine_load_options options = {.intra_op_threads = 1};
     OrtSession *handle = NULL;
@@ -302,6 +304,9 @@ static enum roost_err optimise_as(const char *path, const char *save_path, enum 
         return err;
     }
     ort.api->ReleaseSession(handle);
+    err = weights_align(save_path, weights_path, detail);
+    if (err != ROOST_OK)
+        return err;
 
     /* A copy that cannot be used must not be found by hosts that trust it. */
     struct engine_session *session;
@@ -325,7 +330,8 @@ enum roost_err ort_optimise(const char *path, const char *directory, struct deta
     struct detail reason = {0};
     for (int form = SAVE_PREPACKED; form < SAVE_FORMS; form++) {
         bool written;
-        enum roost_err err = optimise_as(path, save_path, (enum save_form)form, &written, &reason);
+        enum roost_err err = optimise_as(path, save_path, weights_path, (enum save_form)form, &written,
+                                         &reason);
         if (err == ROOST_OK)
             return ROOST_OK;
         if (!written)

@@ -40,12 +40,10 @@ enum http_method {
 };
 
 struct http_limits {
-    size_t header_bytes_max; /* (default: 16 KiB) request line and headers; 431 beyond */
-    uint64_t
-        body_bytes_max; /* (default: 64 MiB) declared or received; 413 beyond. A handler may ask for less. */
+    size_t header_bytes_max;  /* (default: 16 KiB) request line and headers; 431 beyond */
+    uint64_t body_bytes_max;  /* (default: 64 MiB) declared or received; 413 beyond */
     unsigned connections_max; /* (default: 4096) beyond it new connections get 503 and are closed */
-    unsigned
-        pipeline_max; /* (default: 32) requests read ahead per connection; then reading pauses */
+    unsigned pipeline_max;    /* (default: 32) read ahead per connection; then reading pauses */
     uint64_t idle_timeout_ns; /* (default: 120 s) keep-alive without a request */
     uint64_t
         header_timeout_ns; /* (default: 10 s) from the first byte to the end of the headers; 408 */
@@ -124,11 +122,11 @@ struct http_header {
 struct http_response {
     int status;
     const char *content_type; /* (optional) */
-    const struct http_header
-        *headers; /* (optional) further ones; server adds Content-Length, Connection, Date */
+    /* (optional) further ones; the server adds Content-Length, Connection and Date. */
+    const struct http_header *headers;
     size_t header_count;
-    const uv_buf_t *
-        body; /* parts; borrowed for the call only: sent at once, and only what the socket does not take is copied */
+    /* Parts, borrowed for the call: sent at once, and only what the socket does not take is copied. */
+    const uv_buf_t *body;
     size_t body_count;
     bool close; /* close the connection after this answer */
 };

@@ -18,8 +18,8 @@ struct http_client;
 
 struct http_reply {
     int status; /* 0: no answer; `err` says why */
-    enum roost_err
-        err; /* OK, UNAVAILABLE (refused, reset), EXPIRED (time-out), INVALID (not HTTP), TOO_LARGE */
+    /* OK, UNAVAILABLE (refused, reset), EXPIRED (time-out), INVALID (not HTTP), TOO_LARGE. */
+    enum roost_err err;
     const char *headers; /* raw header lines, NUL-terminated; use http_reply_header */
     const char *body;    /* lives for the callback only */
     size_t body_bytes;

@@ -132,9 +132,13 @@ void lane_update(struct lane *lane, const struct tenant_settings *settings)
     unsigned workers = lane->settings.workers != 0 ? lane->settings.workers
                                                    : lane->config.instance_count;
     lane->workers = workers == 0 ? 1 : workers > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : workers;
+    lane->cpus = (struct cpus){0};
+    if (lane->settings.cpus != NULL) {
+        cpus_parse(lane->settings.cpus, &lane->cpus, NULL); /* was checked with roost.yaml */
+    }
     lane_refresh_limits(lane);
     if (lane->active != NULL) {
-        link_set_workers(lane->active->link, lane->workers, NULL);
+        link_set_workers(lane->active->link, lane->workers, &lane->cpus);
         lane_pump(lane);
     }
 }

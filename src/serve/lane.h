@@ -70,6 +70,7 @@ struct lane {
     struct oip_model model; /* for the codec */
     struct batcher_limits limits;
     unsigned workers;
+    struct cpus cpus; /* of the workers; empty: anywhere */
     unsigned variant_count;
     struct lane_variant *variants;
     unsigned variant;       /* serving, or being started for service */

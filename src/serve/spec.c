@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/affinity.h"
 #include "serve/lane.h"
 #include "serve/server.h"
 #include "serve/tenant.h"
@@ -75,9 +74,7 @@ void spec_fill(struct host_spec *spec, const struct unit *unit, enum host_role r
                                                       : lane->server->limits.cpu_count;
     workers_max = workers_max > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : workers_max;
     spec->workers_max = workers_max > lane->workers ? workers_max : lane->workers;
-    if (settings->cpus != NULL) {
-        cpus_parse(settings->cpus, &spec->cpus, NULL); /* checked when roost.yaml was read */
-    }
+    spec->cpus = lane->cpus;
     spec->memory_bytes_max = settings->memory_bytes_max;
     spec->output_bytes_max = settings->output_bytes_max != 0 ? settings->output_bytes_max
                                                              : output_bytes_default;
