@@ -221,13 +221,15 @@ static enum roost_err complete_side(const struct side *side, int64_t max_batch_s
 }
 
 static enum roost_err check_warm_input(const struct model_config *config,
-                                       const struct config_warm_input *warm, struct detail *detail)
+                                       struct config_warm_input *warm, struct detail *detail)
 {
     char given[128], wanted[128];
     for (unsigned i = 0; i < config->input_count; i++) {
         const struct config_tensor *input = &config->inputs[i];
         if (strcmp(input->name, warm->name) != 0)
             continue;
+        if (warm->dtype == DTYPE_INVALID)
+            warm->dtype = input->dtype;
         if (warm->dtype != input->dtype)
             return detail_set(detail, ROOST_INVALID, "%s: data_type is %s, the input's %s",
                               warm->name, dtype_config_name(warm->dtype),
@@ -241,8 +243,8 @@ static enum roost_err check_warm_input(const struct model_config *config,
     return detail_set(detail, ROOST_INVALID, "%s: the model has no such input", warm->name);
 }
 
-static enum roost_err check_warmup(const struct model_config *config,
-                                   const struct config_warmup *warmup, struct detail *detail)
+static enum roost_err check_warmup(const struct model_config *config, struct config_warmup *warmup,
+                                   struct detail *detail)
 {
     int64_t maximum = config->max_batch_size > 0 ? config->max_batch_size : 1;
     if (warmup->batch_size > maximum)
@@ -264,7 +266,7 @@ static enum roost_err check_warmup(const struct model_config *config,
     return ROOST_OK;
 }
 
-static enum roost_err check_rest(const struct model_config *config, struct detail *detail)
+static enum roost_err check_rest(struct model_config *config, struct detail *detail)
 {
     for (unsigned i = 0; i < config->preferred_count; i++)
         if (config->max_batch_size > 0 && config->preferred_batch_sizes[i] > config->max_batch_size)

@@ -363,8 +363,8 @@ static const struct config_field parameter_fields[] = {
 };
 static const struct config_message parameter = MESSAGE(parameter_fields);
 static const struct config_field warm_input_fields[] = {
-    ROW("data_type", ENUM, ONE, HONOURED, "must be the input's", .choices = data_types,
-        .store = store_warm_dtype),
+    ROW("data_type", ENUM, ONE, HONOURED, "must be the input's; absent: the input's",
+        .choices = data_types, .store = store_warm_dtype),
     ROW("dims", INT64, REPEATED, HONOURED, "without the batch dimension; no variable ones",
         .store = store_warm_dim),
     ROW("zero_data", BOOL, ONE, HONOURED, "zeros; the value is not looked at",
