@@ -162,7 +162,7 @@ static enum roost_err spec_read(const OrtSession *handle, const struct tensor_li
         status = list->type(handle, index, &info);
     enum roost_err err = ort_check(status, ORT_PHASE_LOAD, detail);
     if (err == ROOST_OK)
-        err = name_copy(name, spec, detail);
+        err = name_copy(name != NULL ? name : "", spec, detail);
     if (err == ROOST_OK)
         err = type_read(info, spec, detail);
     if (err != ROOST_OK)
@@ -291,9 +291,8 @@ void ort_unload(struct engine_session *session)
 }
 
 /* One attempt. *written: the model itself was fine, and there is a copy, be it a bad one. */
-static enum roost_err optimise_as(const char *path, const char *save_path,
-                                  const char *weights_path, enum save_form form, bool *written,
-                                  struct detail *detail)
+static enum roost_err optimise_as(const char *path, const char *save_path, const char *weights_path,
+                                  enum save_form form, bool *written, struct detail *detail)
 {
     struct engine_load_options options = {.intra_op_threads = 1};
     OrtSession *handle = NULL;
@@ -330,8 +329,8 @@ enum roost_err ort_optimise(const char *path, const char *directory, struct deta
     struct detail reason = {0};
     for (int form = SAVE_PREPACKED; form < SAVE_FORMS; form++) {
         bool written;
-        enum roost_err err = optimise_as(path, save_path, weights_path, (enum save_form)form, &written,
-                                         &reason);
+        enum roost_err err = optimise_as(path, save_path, weights_path, (enum save_form)form,
+                                         &written, &reason);
         if (err == ROOST_OK)
             return ROOST_OK;
         if (!written)
