@@ -61,6 +61,9 @@ struct fixture_host *fixture_ready(struct spawner *spawner, const char *model)
     struct fixture_host *host = fixture_new(spawner, model);
     fixture_open(host);
     fixture_wait(host, &host->has_ready);
+    /* Two sockets: readiness may be heard of first. */
+    if (spawner != NULL)
+        fixture_wait(host, &host->spawned);
     return host;
 }
 

@@ -19,6 +19,9 @@
 #include "host/wire.h"
 #include "node/affinity.h"
 
+/* How often a run that should end is told so. */
+enum { CANCEL_AGAIN_MS = 1 };
+
 /* ---- attaching ---------------------------------------------------------------------------- */
 
 /* Maps a whole memory file and closes it; *memory is NULL for an empty one. */
@@ -107,7 +110,7 @@ static void serving_set_workers(struct serving *serving, const struct wire_order
     if (count < 1 || count > serving->region->worker_count)
         return;
     atomic_store(&serving->worker_limit, count);
-    if (serving->session == NULL || serving->loader_started)
+    if (serving->loader_started || serving->session == NULL)
         return; /* takes effect when the model is loaded */
     if (workers_start(serving, count, &detail) != ROOST_OK)
         log_warn("host.workers", "host=%s have=%u want=%u reason=\"%s\"", serving->spec.label,
@@ -183,6 +186,16 @@ static int serving_ended(struct serving *serving)
     return -1;
 }
 
+/* Waits for orders, for threads that end, and, while a run should end, not for long. */
+static int serving_wait(struct serving *serving, struct pollfd polled[2])
+{
+    int rc = poll(polled, 2, workers_cancel_again(serving) ? CANCEL_AGAIN_MS : -1);
+    if (rc > 0 || (rc < 0 && errno != EINTR))
+        return rc;
+    polled[0].revents = polled[1].revents = 0;
+    return 0;
+}
+
 static int serving_loop(struct serving *serving)
 {
     struct pollfd polled[] = {
@@ -193,17 +206,30 @@ static int serving_loop(struct serving *serving)
         bool drained = !serving->loader_started && atomic_load(&serving->ended) == serving->started;
         if (atomic_load(&serving->draining) && (drained || serving->loader_started))
             return 0;
-        if (poll(polled, 2, -1) < 0) {
-            if (errno != EINTR)
-                return 1;
-            continue;
-        }
+        if (serving_wait(serving, polled) < 0)
+            return 1;
         int status = polled[1].revents != 0 ? serving_ended(serving) : -1;
         if (status >= 0)
             return status;
         if (polled[0].revents != 0 && !serving_order(serving))
             return 0;
     }
+}
+
+/* For a host in a thread: ends what a process would take along. */
+static void serving_end_threads(struct serving *serving)
+{
+    if (serving->loader_started)
+        pthread_join(serving->loader, NULL);
+    serving->loader_started = false;
+    atomic_store(&serving->draining, true);
+    workers_wake_all(serving);
+    while (atomic_load(&serving->ended) < serving->started) {
+        workers_cancel(serving, 0);
+        (void)workers_cancel_again(serving);
+        (void)poll(NULL, 0, CANCEL_AGAIN_MS);
+    }
+    workers_join(serving);
 }
 
 int serving_run(struct serving *serving)
@@ -221,11 +247,6 @@ int serving_run(struct serving *serving)
      * is worth waiting for. */
     if (!serving->in_process)
         _exit(status);
-    if (serving->loader_started)
-        pthread_join(serving->loader, NULL);
-    atomic_store(&serving->draining, true);
-    workers_cancel_all(serving);
-    workers_wake_all(serving);
-    workers_join(serving);
+    serving_end_threads(serving);
     return status;
 }

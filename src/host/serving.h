@@ -41,7 +41,8 @@ struct worker {
     uint64_t finished_ns; /* when the last result was told */
     bool untrimmed;       /* has run since memory was last given back */
     pthread_mutex_t running_lock;
-    uint64_t running; /* sequence of the batch in progress, 0: none; under running_lock */
+    /* Under running_lock: sequences of the batch in progress, and of one to be ended; 0: none. */
+    uint64_t running, unwanted;
 };
 
 struct serving {
@@ -101,9 +102,11 @@ void *loader_main(void *serving);
 enum roost_err workers_start(struct serving *serving, unsigned count, struct detail *detail);
 void workers_wake_all(struct serving *serving);
 void workers_join(struct serving *serving);
-/* Ends the run of this publication, if it is still running. */
+/* Ends the run of this publication, if it is still running; 0: ends all runs. */
 void workers_cancel(struct serving *serving, uint64_t sequence);
-void workers_cancel_all(struct serving *serving);
+/* Asks again, because a run that was just about to begin has not heard it. True while there is a
+ * run that should end. */
+bool workers_cancel_again(struct serving *serving);
 
 /* ---- batch.c ------------------------------------------------------------------------------- */
 

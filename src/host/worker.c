@@ -189,23 +189,31 @@ void workers_join(struct serving *serving)
     serving->started = 0;
 }
 
-static void worker_cancel(struct worker *worker, uint64_t sequence, bool any)
-{
-    /* The lock keeps the worker from going on to its next batch meanwhile. */
-    pthread_mutex_lock(&worker->running_lock);
-    if (worker->running != 0 && (any || worker->running == sequence))
-        worker->serving->engine->terminate(worker->context);
-    pthread_mutex_unlock(&worker->running_lock);
-}
-
 void workers_cancel(struct serving *serving, uint64_t sequence)
 {
-    for (unsigned i = 0; i < serving->started; i++)
-        worker_cancel(&serving->workers[i], sequence, false);
+    for (unsigned i = 0; i < serving->started; i++) {
+        struct worker *worker = &serving->workers[i];
+        pthread_mutex_lock(&worker->running_lock);
+        if (worker->running != 0 && (sequence == 0 || worker->running == sequence))
+            worker->unwanted = worker->running;
+        pthread_mutex_unlock(&worker->running_lock);
+    }
 }
 
-void workers_cancel_all(struct serving *serving)
+bool workers_cancel_again(struct serving *serving)
 {
-    for (unsigned i = 0; i < serving->started; i++)
-        worker_cancel(&serving->workers[i], 0, true);
+    bool any = false;
+    for (unsigned i = 0; i < serving->started; i++) {
+        struct worker *worker = &serving->workers[i];
+        /* The lock keeps the worker from going on to its next batch meanwhile. */
+        pthread_mutex_lock(&worker->running_lock);
+        if (worker->unwanted != 0 && worker->running == worker->unwanted) {
+            serving->engine->terminate(worker->context);
+            any = true;
+        } else {
+            worker->unwanted = 0;
+        }
+        pthread_mutex_unlock(&worker->running_lock);
+    }
+    return any;
 }
