@@ -17,15 +17,8 @@
 
 enum { DECISION_FORMAT = 1, DECISION_NAME_BYTES_MAX = 255, DECISION_LOAD_POINTS_MAX = 4096 };
 
-/* Where bytes go: writes past the end are counted and dropped, so that a first pass with no
- * buffer tells the size. */
-struct decision_writer {
-    uint8_t *data;
-    size_t capacity;
-    size_t bytes; /* that were asked for; more than capacity: the text is not whole */
-};
-
-/* Where texts and profiles of what is read go: given in one piece, used from the front. */
+/* Where texts and profiles of what is read go: one piece of memory aligned for any type, used from
+ * the front. */
 struct decision_arena {
     uint8_t *data;
     size_t capacity;

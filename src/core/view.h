@@ -73,8 +73,8 @@ bool view_may_switch(const struct roost_view *view, const struct roost_tenant *t
 /*
  * Expected service time of a batch of so many rows by one worker: straight between the measured
  * points, below the first by the line through the first two (or in proportion), beyond the last
- * with the last slope. 0 when nothing was measured. The second one counts CPU time only, and falls
- * back to cpu_ns_per_row.
+ * with the last slope. 0 when nothing was measured. The second one counts CPU time only; where no
+ * batch's is known it takes cpu_ns_per_row, and without that the service time.
  */
 double view_service_ns(const struct roost_variant *variant, double rows);
 double view_cpu_ns(const struct roost_variant *variant, double rows);
