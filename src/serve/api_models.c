@@ -92,7 +92,7 @@ void api_model_metadata(struct call *call)
     struct strbuf out;
     strbuf_init(&out);
     oip_write_model_metadata(&out, &lane->model, lane->config.platform, versions, count,
-                             lane->properties, lane->property_count);
+                             lane->properties.items, lane->properties.count);
     call_respond_json(call, &out);
     strbuf_fini(&out);
 }

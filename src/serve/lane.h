@@ -20,6 +20,7 @@
 #include "net/oip.h"
 #include "serve/desired.h"
 #include "serve/labels.h"
+#include "serve/properties.h"
 #include "serve/request.h"
 #include "serve/statistics.h"
 
@@ -65,8 +66,7 @@ struct lane {
     unsigned graph_input_count;
     struct model_io graph; /* as the first host reported it */
     struct labels labels;
-    struct oip_property *properties; /* what the model's metadata says of itself, for clients */
-    size_t property_count;
+    struct properties properties; /* what clients are told of the model */
     struct oip_model model; /* for the codec */
     struct batcher_limits limits;
     unsigned workers;

@@ -51,6 +51,7 @@ static enum roost_err lane_learn(struct lane *lane, const struct model_io *io,
     lane->model.max_batch_size = lane->signature.max_batch_size;
     lane->model.io = &lane->signature.io;
     lane->model.labels = lane->labels.tables;
+    properties_fill(&lane->properties, lane);
     lane->known = true;
     return ROOST_OK;
 }

@@ -504,7 +504,9 @@ CONFIG_CLOSE(close_parameter)
     const struct config_parameter *parameter = owner;
     const struct config_parameter_note *note = parameter_note(parameter->key);
     if (note == NULL) {
-        config_warn(reader, "ignored: Roost knows no such parameter");
+        /* Those under roost. are told to clients as properties of the model. */
+        if (strncmp(parameter->key, "roost.", 6) != 0)
+            config_warn(reader, "ignored: Roost knows no such parameter");
         return ROOST_OK;
     }
     if (note->status == STATUS_IGNORED) {
