@@ -46,9 +46,10 @@ struct engine_ops {
     const char *(*version)(void);
 
     /* Writes an optimised copy of the model at `path` (weights beside it, to be mapped) as
-     * `<directory>/model.onnx`, and loads it once to see that it can be. The directory exists and
-     * is empty. Errors as of load; UNSUPPORTED also when this engine has no such thing or cannot do
-     * it for this model, which may load all the same. After an error files may be left there. */
+     * `<directory>/model.onnx`, and loads and runs it once to see that it can be: for a process of
+     * its own, which may die of it. The directory exists and is empty; after an error files may be
+     * left there. Errors as of load; UNSUPPORTED also when this engine has no such thing or cannot
+     * do it for this model, which may load all the same. */
     enum roost_err (*optimise)(const char *path, const char *directory, struct detail *detail);
 
     /* Reads the model. On OK *session is the caller's (unload), else NULL. Blocks; may use much

@@ -18,12 +18,13 @@
 
 #include "engine/engine.h"
 
-/* Set by ort_open, constant afterwards; shared by a process's forked children. */
+/* Set by ort_open, constant afterwards but for the count; forked children inherit it. */
 struct ort_library {
     const OrtApi *api;
     OrtEnv *env;
     OrtMemoryInfo *memory; /* plain CPU memory */
     const char *version;
+    atomic_uint log_lines; /* that the library wrote since the last load began */
 };
 extern struct ort_library ort;
 
@@ -41,9 +42,6 @@ const char *ort_version(void);
 
 /* The one place where an OrtStatus is translated; takes it over. NULL is OK. */
 enum roost_err ort_check(OrtStatus *status, enum ort_phase phase, struct detail *detail);
-
-/* The library may again log a few lines; called before each load. */
-void ort_log_reset(void);
 
 enum roost_err ort_optimise(const char *path, const char *directory, struct detail *detail);
 enum roost_err ort_load(const char *path, const struct engine_load_options *options,

@@ -12,9 +12,6 @@ enum { API_VERSION_MIN = 15, LIBRARY_PATHS_BYTES_MAX = 4096, LOG_LINES_PER_LOAD_
 
 struct ort_library ort;
 
-/* The library has one thing to say of each of a model's thousand weights. */
-static atomic_uint log_lines;
-
 /* A status's text says more than its code in some cases, so texts are looked at first. */
 struct text_rule {
     const char *needle;
@@ -90,7 +87,8 @@ static void ORT_API_CALL log_forward(void *param, OrtLoggingLevel severity, cons
     (void)param;
     (void)category;
     (void)logid;
-    unsigned lines = atomic_fetch_add_explicit(&log_lines, 1, memory_order_relaxed);
+    /* It may have one thing to say of each of a model's thousand weights. */
+    unsigned lines = atomic_fetch_add_explicit(&ort.log_lines, 1, memory_order_relaxed);
     if (lines == LOG_LINES_PER_LOAD_MAX)
         log_warn("engine.ort", "message=\"further messages about this model are left out\"");
     if (lines >= LOG_LINES_PER_LOAD_MAX)
@@ -99,11 +97,6 @@ static void ORT_API_CALL log_forward(void *param, OrtLoggingLevel severity, cons
                            : severity == ORT_LOGGING_LEVEL_WARNING ? LOG_WARN
                                                                    : LOG_DEBUG;
     log_event(level, "engine.ort", "at=%s message=%s", LOG_Q(code_location), LOG_Q(message));
-}
-
-void ort_log_reset(void)
-{
-    atomic_store_explicit(&log_lines, 0, memory_order_relaxed);
 }
 
 /*

@@ -17,6 +17,8 @@
 /* After a parallel piece of work, how long an idle thread of a whole-core model keeps looking. */
 #define SPIN_US "50"
 
+enum { PROBE_BYTES_MAX = 64 << 20, EMPTY_STRING_BYTES = 4 };
+
 struct config_entry {
     const char *key, *value;
 };
@@ -91,7 +93,7 @@ static enum roost_err session_create(const char *path,
                                      OrtSession **handle, struct detail *detail)
 {
     OrtSessionOptions *options = NULL;
-    ort_log_reset();
+    atomic_store_explicit(&ort.log_lines, 0, memory_order_relaxed);
     OrtStatus *status = ort.api->CreateSessionOptions(&options);
     if (status == NULL)
         status = options_set(options, load_options);
@@ -290,6 +292,43 @@ void ort_unload(struct engine_session *session)
     (void)malloc_trim(0);
 }
 
+/* Zeros of the tensor's shape, open dimensions being 1; no data when that is too large. */
+static struct tensor zeros_of(const struct tensor_spec *spec)
+{
+    struct tensor tensor = {.dtype = spec->dtype, .shape = spec->shape};
+    uint64_t elements;
+    size_t size = dtype_bytes(spec->dtype) > 0 ? dtype_bytes(spec->dtype) : EMPTY_STRING_BYTES;
+    for (unsigned i = 0; i < tensor.shape.rank; i++)
+        tensor.shape.dims[i] = tensor.shape.dims[i] < 0 ? 1 : tensor.shape.dims[i];
+    if (shape_elements(&tensor.shape, &elements) && elements <= PROBE_BYTES_MAX / size) {
+        tensor.bytes = elements * size;
+        tensor.data = calloc(1, tensor.bytes + 1);
+    }
+    return tensor;
+}
+
+/*
+ * Runs the copy once on zeros. What it answers does not matter, and it may well refuse them: but
+ * should the engine crash on its own copy, then here, where nobody is served.
+ */
+static void copy_probe(struct engine_session *session)
+{
+    struct tensor inputs[MODEL_TENSORS_MAX];
+    struct tensor outputs[MODEL_TENSORS_MAX];
+    struct engine_context *context;
+    const struct model_io *io = &session->io;
+    for (unsigned i = 0; i < io->input_count; i++)
+        inputs[i] = zeros_of(&io->inputs[i]);
+    for (unsigned i = 0; i < io->output_count; i++)
+        outputs[i] = (struct tensor){.dtype = io->outputs[i].dtype};
+    if (ort_context_open(session, &context, NULL) == ROOST_OK) {
+        (void)ort_run(context, inputs, outputs, NULL);
+        ort_context_close(context);
+    }
+    for (unsigned i = 0; i < io->input_count; i++)
+        free(inputs[i].data);
+}
+
 /* One attempt. *written: the model itself was fine, and there is a copy, be it a bad one. */
 static enum roost_err optimise_as(const char *path, const char *save_path, const char *weights_path,
                                   enum save_form form, bool *written, struct detail *detail)
@@ -311,6 +350,8 @@ static enum roost_err optimise_as(const char *path, const char *save_path, const
     struct engine_session *session;
     options.optimised = true;
     err = ort_load(save_path, &options, &session, detail);
+    if (err == ROOST_OK)
+        copy_probe(session);
     ort_unload(session);
     return err;
 }
