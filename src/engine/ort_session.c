@@ -317,7 +317,8 @@ static void copy_probe(struct engine_session *session)
     struct tensor outputs[MODEL_TENSORS_MAX];
     struct engine_context *context;
     const struct model_io *io = &session->io;
-    for (unsigned i = 0; i < io->input_count; i++)
+    const unsigned input_count = io->input_count;
+    for (unsigned i = 0; i < input_count; i++)
         inputs[i] = zeros_of(&io->inputs[i]);
     for (unsigned i = 0; i < io->output_count; i++)
         outputs[i] = (struct tensor){.dtype = io->outputs[i].dtype};
@@ -325,7 +326,7 @@ static void copy_probe(struct engine_session *session)
         (void)ort_run(context, inputs, outputs, NULL);
         ort_context_close(context);
     }
-    for (unsigned i = 0; i < io->input_count; i++)
+    for (unsigned i = 0; i < input_count; i++)
         free(inputs[i].data);
 }
 
@@ -350,7 +351,7 @@ static enum roost_err optimise_as(const char *path, const char *save_path, const
     struct engine_session *session;
     options.optimised = true;
     err = ort_load(save_path, &options, &session, detail);
-    if (err == ROOST_OK)
+    if (session != NULL)
         copy_probe(session);
     ort_unload(session);
     return err;
