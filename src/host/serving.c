@@ -196,6 +196,12 @@ static int serving_wait(struct serving *serving, struct pollfd polled[2])
     return 0;
 }
 
+/* No worker has anything more to do. */
+static bool serving_drained(struct serving *serving)
+{
+    return !serving->loader_started && atomic_load(&serving->ended) == serving->started;
+}
+
 static int serving_loop(struct serving *serving)
 {
     struct pollfd polled[] = {
@@ -203,8 +209,8 @@ static int serving_loop(struct serving *serving)
         {.fd = serving->ended_fd, .events = POLLIN},
     };
     for (;;) {
-        bool drained = !serving->loader_started && atomic_load(&serving->ended) == serving->started;
-        if (atomic_load(&serving->draining) && (drained || serving->loader_started))
+        if (atomic_load(&serving->draining) &&
+            (serving->loader_started || serving_drained(serving)))
             return 0;
         if (serving_wait(serving, polled) < 0)
             return 1;
@@ -243,6 +249,8 @@ int serving_run(struct serving *serving)
     }
     serving->loader_started = true;
     int status = serving_loop(serving);
+    if (serving_drained(serving))
+        workers_join(serving);
     /* A process that ends takes its threads along: neither a load nor a run that nobody waits for
      * is worth waiting for. */
     if (!serving->in_process)
