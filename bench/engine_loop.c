@@ -63,6 +63,18 @@ static const struct option options[] = {
 };
 static const size_t option_count = sizeof(options) / sizeof(options[0]);
 
+/* Where the optimised copy is, once it is made. */
+static char copy_directory[] = "/tmp/roost-engine-loop-XXXXXX";
+static bool copy_made;
+
+/* At every way out, so that a model that refuses its inputs leaves no weights behind. */
+static void copy_remove(void)
+{
+    struct detail detail = {0};
+    if (copy_made && file_remove_tree(copy_directory, &detail) != ROOST_OK)
+        fprintf(stderr, "roost_bench_engine_loop: %s\n", detail.text);
+}
+
 static _Noreturn void die(enum roost_err err, const struct detail *detail)
 {
     fprintf(stderr, "roost_bench_engine_loop: %s\n", detail->text);
@@ -282,15 +294,15 @@ int main(int argc, char **argv)
     check(engine->open(settings.library, &detail), &detail);
 
     const char *path = argv[first];
-    char directory[] = "/tmp/roost-engine-loop-XXXXXX";
     char copy[FILE_PATH_BYTES_MAX];
     if (settings.optimise) {
-        if (mkdtemp(directory) == NULL)
+        copy_made = mkdtemp(copy_directory) != NULL;
+        if (!copy_made || atexit(copy_remove) != 0)
             die(detail_set(&detail, ROOST_IO, "no temporary directory"), &detail);
-        check(engine->optimise(path, directory, &detail), &detail);
-        (void)path_join(copy, sizeof(copy), directory, "model.onnx");
+        check(engine->optimise(path, copy_directory, &detail), &detail);
+        (void)path_join(copy, sizeof(copy), copy_directory, "model.onnx");
         path = copy;
     }
     measure(path, &settings, engine);
-    return settings.optimise ? roost_err_exit_code(file_remove_tree(directory, &detail)) : 0;
+    return 0;
 }
