@@ -166,7 +166,7 @@ static int allow_some(scmp_filter_ctx filter, int call, unsigned argument,
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
-                              SCMP_CMP(argument, SCMP_CMP_EQ, values[i]));
+                              SCMP_CMP(argument, SCMP_CMP_EQ, values[i], 0));
     return rc;
 }
 
