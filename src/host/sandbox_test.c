@@ -119,7 +119,9 @@ static void check_serving(struct checks *checks)
     check(checks, can_start_a_thread());
     void *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     check(checks, memory != MAP_FAILED);
-    check(checks, malloc(1 << 22) != NULL);
+    void *block = malloc(1 << 22);
+    check(checks, block != NULL);
+    free(block);
     if (checks->report.landlock) {
         check(checks, !can_read("/etc/passwd"));
         check(checks, !can_create("model.bin"));

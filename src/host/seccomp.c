@@ -213,29 +213,35 @@ static int filter_fill(scmp_filter_ctx filter, enum host_role role)
     return rc != 0 ? rc : allow_files(filter, role);
 }
 
-/* The library writes its program to a file only. */
+/* Reads the program from the file that the library has written. */
+static enum roost_err program_read(int fd, struct sock_fprog *program, struct detail *detail)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0 || status.st_size <= 0)
+        return detail_set(detail, ROOST_IO, "the filter cannot be read");
+    size_t bytes = (size_t)status.st_size;
+    struct sock_filter *code = malloc(bytes);
+    if (code == NULL)
+        return detail_set(detail, ROOST_NO_MEMORY, "out of memory");
+    if (pread(fd, code, bytes, 0) != status.st_size) {
+        free(code);
+        return detail_set(detail, ROOST_IO, "the filter cannot be read");
+    }
+    program->filter = code;
+    program->len = (unsigned short)(bytes / sizeof *code);
+    return ROOST_OK;
+}
+
 static enum roost_err filter_export(scmp_filter_ctx filter, struct sock_fprog *program,
                                     struct detail *detail)
 {
-    struct stat status;
     int fd = memfd_create("roost-seccomp", MFD_CLOEXEC);
     if (fd < 0)
         return errno_translate(errno, "memfd_create", detail);
-    enum roost_err err = ROOST_OK;
     int rc = seccomp_export_bpf(filter, fd);
-    if (rc != 0 || fstat(fd, &status) != 0 || status.st_size == 0)
-        err = detail_set(detail, ROOST_UNSUPPORTED, "the filter cannot be compiled: %s",
-                         strerror(-rc));
-    struct sock_filter *code = err == ROOST_OK ? malloc((size_t)status.st_size) : NULL;
-    if (err == ROOST_OK &&
-        (code == NULL || pread(fd, code, (size_t)status.st_size, 0) != status.st_size)) {
-        free(code);
-        err = detail_set(detail, ROOST_NO_MEMORY, "out of memory");
-    }
-    if (err == ROOST_OK) {
-        program->filter = code;
-        program->len = (unsigned short)((size_t)status.st_size / sizeof *code);
-    }
+    enum roost_err err = rc == 0 ? program_read(fd, program, detail)
+                                 : detail_set(detail, ROOST_UNSUPPORTED,
+                                              "the filter cannot be compiled: %s", strerror(-rc));
     close(fd);
     return err;
 }

@@ -66,7 +66,7 @@ enum roost_err serving_attach(struct serving *serving, const int fds[SPAWN_FD_CO
     if (err != ROOST_OK)
         return err;
     serving->inputs = inputs;
-    if (!region_valid(serving->region, serving->region_length))
+    if (serving->region == NULL || !region_valid(serving->region, serving->region_length))
         return detail_set(detail, ROOST_INVALID, "the shared memory is of another version");
     serving->spec = serving->region->spec;
     serving->engine = engine_find(serving->spec.engine);

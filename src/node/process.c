@@ -20,11 +20,11 @@ static enum roost_err proc_read(int pid, const char *name, char **text, struct d
     size_t length;
     (void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
     enum roost_err err = file_read(path, PROC_FILE_BYTES_MAX, text, &length, detail);
-    if (err == ROOST_OK && length == 0) {
-        free(*text);
-        err = detail_set(detail, ROOST_NOT_FOUND, "process %d has ended", pid);
-    }
-    return err;
+    if (err != ROOST_OK || length > 0)
+        return err;
+    free(*text);
+    (void)detail_set(detail, ROOST_NOT_FOUND, "process %d has ended", pid);
+    return ROOST_NOT_FOUND;
 }
 
 enum roost_err process_memory_read(int pid, struct process_memory *memory, struct detail *detail)
