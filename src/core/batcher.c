@@ -34,11 +34,15 @@ static uint64_t batcher_wait_until(const struct batcher_limits *limits, const st
                                    const struct queue_item *head, uint64_t rows)
 {
     uint64_t delay_ns = limits->delay_ns;
-    if (limits->slo_ns != 0) {
+    uint64_t span_ns = limits->slo_ns;
+    if (span_ns == 0 && head->deadline_ns != UINT64_MAX) {
+        span_ns = head->deadline_ns > head->arrival_ns ? head->deadline_ns - head->arrival_ns : 1;
+    }
+    if (span_ns != 0) {
         /* Half of what the SLO leaves beside the run is for waiting; the rest absorbs the
          * unforeseen. */
         uint64_t service_ns = curve_service_ns(curve, rows);
-        uint64_t room_ns = limits->slo_ns > service_ns ? (limits->slo_ns - service_ns) / 2 : 0;
+        uint64_t room_ns = span_ns > service_ns ? (span_ns - service_ns) / 2 : 0;
         delay_ns = delay_ns < room_ns ? delay_ns : room_ns;
     }
     return head->arrival_ns + delay_ns;
@@ -62,7 +66,7 @@ struct batcher_decision batcher_decide(const struct batcher_limits *limits,
     if (busy >= limits->workers && !batcher_may_stage(limits, curve, waiting, rows)) {
         return decision;
     }
-    if (limits->batching && limits->delay_ns > 0 && waiting < limits->rows_max) {
+    if (limits->batching && !head->alone && limits->delay_ns > 0 && waiting < limits->rows_max) {
         uint64_t preferred = batcher_preferred(limits, waiting);
         uint64_t until_ns = batcher_wait_until(limits, curve, head, rows);
         if (preferred == 0 && now_ns < until_ns) {

@@ -4,8 +4,9 @@
  * the limits.
  *
  * Work-conserving by default: a free worker never waits for companions unless the configuration
- * asks for it (max_queue_delay), and then only as long as the SLO of the oldest request allows.
- * Batches grow by themselves while workers are busy.
+ * asks for it (max_queue_delay), and then only as long as the SLO of the oldest request, or else its
+ * deadline, allows, and not for a request that has to run alone. Batches grow by themselves while
+ * workers are busy.
  */
 #ifndef ROOST_CORE_BATCHER_H
 #define ROOST_CORE_BATCHER_H

@@ -108,12 +108,13 @@ unsigned queue_take_batch(struct queue *queue, uint64_t rows_max, unsigned items
     uint64_t rows = head->rows;
     struct queue_item *passed[QUEUE_LOOK_PAST];
     unsigned passed_count = 0;
-    while (taken < items_max && rows < rows_max && passed_count < QUEUE_LOOK_PAST) {
+    while (!head->alone && taken < items_max && rows < rows_max && passed_count < QUEUE_LOOK_PAST) {
         struct queue_item *item = queue_pop(queue);
         if (item == NULL) {
             break;
         }
-        if (rows + item->rows <= rows_max && batch_key_equal(&head->key, &item->key)) {
+        if (!item->alone && rows + item->rows <= rows_max &&
+            batch_key_equal(&head->key, &item->key)) {
             items[taken++] = item;
             rows += item->rows;
         } else {

@@ -31,6 +31,7 @@ struct queue_item {
     uint64_t arrival_ns;
     uint64_t sequence; /* set by queue_push, once: an item that comes back keeps its place */
     uint64_t rows;
+    bool alone; /* must not share a batch */
     struct batch_key key;
 };
 
@@ -51,8 +52,9 @@ uint64_t queue_count(const struct queue *queue);
 
 /*
  * Takes the head and as many others with an equal key as fit into rows_max rows and items_max
- * items, in the queue's order; a head larger than rows_max goes alone. Looks past at most
- * QUEUE_LOOK_PAST items that do not fit. Returns how many items were taken (0: empty).
+ * items, in the queue's order; a head larger than rows_max goes alone, and so does each item that
+ * says so. Looks past at most QUEUE_LOOK_PAST items that do not fit. Returns how many items were
+ * taken (0: empty).
  */
 enum { QUEUE_LOOK_PAST = 64 };
 unsigned queue_take_batch(struct queue *queue, uint64_t rows_max, unsigned items_max,

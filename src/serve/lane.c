@@ -344,7 +344,7 @@ static bool lane_form(struct lane *lane, uint64_t rows_max)
     if (suspect && unit_busy(lane->active) > 0) {
         return false;
     }
-    unsigned items_max = head->alone || suspect ? 1 : HOST_PIECES_MAX;
+    unsigned items_max = suspect ? 1 : HOST_PIECES_MAX;
     unsigned count = queue_take_batch(&lane->queue, rows_max, items_max, items);
     uint64_t rows = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -363,6 +363,9 @@ static bool lane_form(struct lane *lane, uint64_t rows_max)
 
 void lane_pump(struct lane *lane)
 {
+    if (lane->state == LANE_RETIRING || lane->server->state == SERVER_DRAINING) {
+        lane->limits.delay_ns = 0; /* no companions will come */
+    }
     while (lane->active != NULL && queue_head(&lane->queue) != NULL) {
         unsigned busy = unit_busy(lane->active);
         if (busy > 0 && lane->suspect_running) {

@@ -106,8 +106,7 @@ static bool lane_outputs_batched(const struct link_result *result, uint64_t rows
 
 static void lane_requeue(struct lane *lane, struct request *request)
 {
-    request->alone = true;
-    request->item.key.input_count = 0; /* equal to nobody's */
+    request->item.alone = true;
     lane->statistics->rerun++;
     lane_enqueue(lane, request);
 }

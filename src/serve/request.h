@@ -55,7 +55,6 @@ struct request {
     struct lane *lane;
     enum { REQUEST_NEW, REQUEST_QUEUED, REQUEST_RUNNING } state;
     unsigned deaths;       /* hosts that died while running it */
-    bool alone;            /* must not share a batch */
     bool over;             /* answered or abandoned; only waits for its batch to come back */
     struct request *whole; /* this is a part of it */
     unsigned parts;        /* of this one, not freed yet: they read its input memory */
