@@ -70,7 +70,8 @@ void hist_merge(struct hist *into, const struct hist *from)
     into->sum += from->sum;
     into->min = from->min < into->min ? from->min : into->min;
     into->max = from->max > into->max ? from->max : into->max;
-    for (size_t i = 0; i < HIST_BUCKETS; i++)
+    size_t last = hist_bucket_of(from->max);
+    for (size_t i = hist_bucket_of(from->min); i <= last; i++)
         into->buckets[i] += from->buckets[i];
 }
 
@@ -108,7 +109,7 @@ uint64_t hist_quantile(const struct hist *hist, double q)
     uint64_t rank = wanted < 1.0 ? 1 : (uint64_t)wanted;
     rank = rank > hist->count ? hist->count : rank;
     uint64_t seen = 0;
-    for (size_t i = 0; i < HIST_BUCKETS; i++) {
+    for (size_t i = hist_bucket_of(hist->min); i < HIST_BUCKETS; i++) {
         seen += hist->buckets[i];
         if (seen >= rank) {
             uint64_t top = hist_bucket_top(i);

@@ -17,10 +17,12 @@ struct window_counts {
     uint64_t arrivals;    /* requests, refused ones included */
     uint64_t rows;        /* of those that were admitted */
     uint64_t completions; /* answered with outputs */
+    uint64_t refusals;    /* turned away on arrival; 0 where they are counted as errors */
     uint64_t errors;      /* answered with anything else */
     uint64_t slo_misses;  /* late answers, errors and refusals; 0 without an SLO */
     uint64_t batches, batch_rows;
     uint64_t busy_ns; /* workers' time inside runs */
+    uint64_t cpu_ns;  /* CPU time in the runs; 0: not measured */
     struct hist latency_ns;
 };
 
@@ -39,5 +41,10 @@ struct window_counts *window_at(struct window *window, uint64_t now_ns);
 
 /* Sums over the window; returns the time that it covers (less than its length at first). */
 uint64_t window_sum(struct window *window, uint64_t now_ns, struct window_counts *sum);
+
+/* The same over the newest slices only: as few as cover length_min_ns and hold so many latencies,
+ * or all of them. A quantile needs samples, and a decision wants them fresh. */
+uint64_t window_sum_newest(struct window *window, uint64_t now_ns, uint64_t samples_min,
+                           uint64_t length_min_ns, struct window_counts *sum);
 
 #endif
