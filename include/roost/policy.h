@@ -189,11 +189,12 @@ struct roost_tenant {
 };
 
 struct roost_view {
-    uint64_t seed;              /* the same all the run long */
-    uint64_t tick;              /* counts up by one */
-    uint64_t now_ns;            /* may jump; never to be trusted for more than what it is */
-    uint64_t tick_ns;           /* intended time between ticks */
-    uint64_t memory_free_bytes; /* for new hosts, standby hosts counted as free; 0: unknown */
+    uint64_t seed;    /* the same all the run long */
+    uint64_t tick;    /* counts up by one */
+    uint64_t now_ns;  /* may jump; never to be trusted for more than what it is */
+    uint64_t tick_ns; /* intended time between ticks */
+    uint64_t
+        memory_free_bytes; /* for new hosts, standby ones counted as free; UINT64_MAX: unknown */
     uint64_t other_cpu_ns; /* used on the tenants' cores by all but hosts, over other_length_ns */
     uint64_t other_length_ns;
     struct roost_node node;
@@ -231,7 +232,7 @@ enum roost_resource { ROOST_CORES, ROOST_WAYS, ROOST_BANDWIDTH, ROOST_RESOURCES 
     X(SLICED, "sliced", "runs of %0m beside runs of %1m: shorter turns")                           \
     X(OVERLOADED, "overloaded", "needs %0p of the node with the cheapest variants: early refusal") \
     X(RELIEVED, "relieved", "needs %0p of the node: no early refusal")                             \
-    X(MIGRATE, "migrate", "missed its SLO for %0m ms: should move to another node")                \
+    X(MIGRATE, "migrate", "missed its SLO for %0m: should move to another node")                   \
     X(MODE, "mode", "this policy works with another mode of sharing")                              \
     X(FLOOR, "floor", "below its accuracy floor of %0p")                                           \
     X(FALLBACK, "fallback", "the policy failed %0n times in a row")                                \
@@ -257,6 +258,9 @@ struct roost_reason {
 struct roost_plan_tenant {
     uint32_t id; /* as in the view; not to be written */
     struct roost_grant grant;
+    /* Variant likely to be asked for next, to be kept warm while memory allows; ROOST_NONE: as the
+     * manager sees fit. Only a wish. */
+    uint32_t standby;
     struct roost_reason reason; /* a grant that changes must have one; others may */
 };
 

@@ -233,6 +233,8 @@ size_t decision_write_plan(const struct roost_plan *plan, uint8_t *data, size_t 
     for (uint32_t i = 0; i < plan->tenant_count; i++) {
         put_number(&writer, plan->tenants[i].id);
         put_fields(&writer, grant_fields, COUNT(grant_fields), &plan->tenants[i].grant);
+        /* One more, so that "none" is a single 0. */
+        put_number(&writer, plan->tenants[i].standby + 1);
         put_fields(&writer, reason_fields, COUNT(reason_fields), &plan->tenants[i].reason);
     }
     return writer.bytes;
@@ -472,6 +474,7 @@ enum roost_err decision_read_plan(const uint8_t *data, size_t bytes, uint32_t te
         memset(&tenants[i], 0, sizeof tenants[i]);
         tenants[i].id = get_word(&reader);
         get_fields(&reader, grant_fields, COUNT(grant_fields), &tenants[i].grant);
+        tenants[i].standby = get_word(&reader) - 1;
         get_fields(&reader, reason_fields, COUNT(reason_fields), &tenants[i].reason);
     }
     return get_end(&reader);

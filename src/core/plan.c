@@ -42,6 +42,7 @@ void plan_prepare(struct roost_plan *plan, struct roost_plan_tenant *tenants,
         tenants[i] = (struct roost_plan_tenant){
             .id = view->tenants[i].id,
             .grant = view->tenants[i].grant,
+            .standby = ROOST_NONE,
             .reason = {.code = ROOST_REASON_NONE, .other = ROOST_NONE},
         };
     }
@@ -145,6 +146,9 @@ static enum plan_rule check_tenant(const struct roost_plan_tenant *planned,
 {
     const struct roost_grant *grant = &planned->grant;
     const struct roost_grant *held = &tenant->grant;
+    if (planned->standby != ROOST_NONE && planned->standby >= tenant->variant_count) {
+        return PLAN_RULE_LADDER;
+    }
     if (view_grant_equal(grant, held)) {
         return PLAN_RULE_NONE;
     }

@@ -147,6 +147,8 @@ static void ladders_and_floors_hold(void **state)
     CASE(NONE, (tenant->grant.variant = 2, grant->variant = 0));
     CASE(NONE, (tenant->grant.variant = 2, grant->variant = 2));
     CASE(NONE, (tenant->grant.variant = 2, tenant->accuracy_floor = 0.95, grant->variant = 0));
+    CASE(LADDER, f->tenants[1].standby = 3);
+    CASE(NONE, f->tenants[1].standby = 2);
     CASE(SHED, (tenant->shed_allowed = 0, grant->shed = 1));
     CASE(MEMORY, (f->store.view.memory_free_bytes = 10, variants[1].state = ROOST_VARIANT_COLD,
                   grant->variant = 1));
