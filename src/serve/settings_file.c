@@ -117,7 +117,7 @@ static void tenants_read(struct settings_reader *reader, const struct yaml_node 
             if (tenant->name != NULL && other->name != NULL &&
                 strcmp(tenant->name, other->name) == 0)
                 yaml_error(reader->errors, key_or(item, "name"),
-                           "there is a tenant %s already, at line %u", tenant->name, other->line);
+                           "there is a tenant %s already, in line %u", tenant->name, other->line);
     }
 }
 

@@ -384,7 +384,7 @@ void read_variants(struct settings_reader *reader, const struct yaml_node *node,
         for (const struct variant_settings *other = tenant->variants; other < variant; other++)
             if (variant->name != NULL && other->name != NULL &&
                 strcmp(variant->name, other->name) == 0)
-                yaml_error(reader->errors, item, "there is a variant %s already, at line %u",
+                yaml_error(reader->errors, item, "there is a variant %s already, in line %u",
                            variant->name, other->line);
     }
 }
