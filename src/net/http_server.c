@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "net/http_internal.h"
 
 static const uint64_t sweep_ms = 250;
-static const uint64_t linger_ns = 2 * NS_PER_S;
 static const int backlog = 1024;
-static const char local_prefix[] = "unix:";
+/* After the last answer, for the client to close: without a byte, and in all. */
+static const uint64_t linger_quiet_ns = 2 * NS_PER_S;
+static const uint64_t linger_max_ns = 30 * NS_PER_S;
+/* In a drain, how long a connection must have been quiet to count as idle. */
+static const uint64_t drain_quiet_ns = NS_PER_S;
 
 void http_limits_default(struct http_limits *limits)
 {
@@ -34,61 +33,96 @@ void http_limits_default(struct http_limits *limits)
 
 /* ---- time-outs ---------------------------------------------------------------------- */
 
-static void conn_time_out(struct http_conn *conn, const char *text)
+static uint64_t since(uint64_t then_ns, uint64_t now_ns)
 {
-    struct http_request *request = conn->last;
-    conn->server->counters.timeouts++;
-    if (request->headers_done && request->mode != BODY_UNDECIDED && !request->answered) {
-        const struct http_handler *handler = &conn->server->handler;
-        handler->on_gone(handler->user, request);
-    }
-    if (request->answered) {
-        http_conn_close(conn);
-        return;
-    }
-    request->keep_alive = false;
-    http_respond_error(request, ROOST_REQUEST_TIMEOUT, text, 0);
+    return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
-static void conn_sweep(struct http_conn *conn, uint64_t now_ns)
+/* Closes a connection whose client takes nothing of what waits for it. True when nothing waits. */
+static bool sweep_unsent(struct http_conn *conn, uint64_t now_ns)
+{
+    size_t unsent = uv_stream_get_write_queue_size(&conn->uv.stream);
+    uint64_t taken_bytes = conn->queued_bytes - unsent;
+    if (taken_bytes != conn->taken_bytes) {
+        conn->taken_bytes = taken_bytes;
+        conn->taken_ns = now_ns;
+    }
+    if (unsent > 0 && since(conn->taken_ns, now_ns) > conn->server->limits.write_timeout_ns) {
+        conn->server->counters.timeouts++;
+        http_conn_close(conn);
+    }
+    return unsent == 0;
+}
+
+/* True when a client's next request has come that nobody has read yet. */
+static bool conn_has_input(const struct http_conn *conn)
+{
+    char byte;
+    uv_os_fd_t fd;
+    return uv_fileno(&conn->uv.handle, &fd) == 0 &&
+           recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static void sweep_idle(struct http_conn *conn, uint64_t now_ns)
+{
+    const struct http_server *server = conn->server;
+    uint64_t quiet_ns = since(conn->active_ns, now_ns);
+    if (quiet_ns > server->limits.idle_timeout_ns ||
+        (server->draining && quiet_ns > drain_quiet_ns && !conn_has_input(conn))) {
+        http_conn_close(conn);
+    }
+}
+
+static void sweep_conn(struct http_conn *conn, uint64_t now_ns)
 {
     const struct http_limits *limits = &conn->server->limits;
-    uint64_t quiet_ns = now_ns > conn->active_ns ? now_ns - conn->active_ns : 0;
     const struct http_request *last = conn->last;
-    if (conn->unsent > 0) {
-        if (now_ns > conn->write_ns && now_ns - conn->write_ns > limits->write_timeout_ns) {
-            conn->server->counters.timeouts++;
-            http_conn_close(conn);
-        }
-    } else if (conn->lingering) {
-        if (quiet_ns > linger_ns) {
+    const char *late = NULL;
+    uint64_t quiet_ns = since(conn->active_ns, now_ns);
+    if (!sweep_unsent(conn, now_ns)) {
+        return;
+    }
+    if (conn->lingering) {
+        if (quiet_ns > linger_quiet_ns || since(conn->linger_ns, now_ns) > linger_max_ns) {
             http_conn_close(conn);
         }
     } else if (last == NULL) {
-        if (quiet_ns > limits->idle_timeout_ns) {
-            http_conn_close(conn);
+        sweep_idle(conn, now_ns);
+    } else if (last->read == READ_HEADERS) {
+        late = since(last->started_ns, now_ns) > limits->header_timeout_ns
+                   ? "the request's headers took too long"
+                   : NULL;
+    } else if (last->read == READ_BODY && quiet_ns > limits->body_timeout_ns) {
+        late = "the request's body took too long";
+    }
+    if (late != NULL) {
+        conn->server->counters.timeouts++;
+        http_conn_refuse(conn, ROOST_REQUEST_TIMEOUT, late);
+    }
+}
+
+void http_server_sweep(struct http_server *server, uint64_t now_ns)
+{
+    if (server->accept_failed && server->listening) {
+        http_conn_accept(server);
+    }
+    /* Handlers may close connections meanwhile, but none is freed before this is over. */
+    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        if (!conn->closing) {
+            sweep_conn(conn, now_ns);
         }
-    } else if (last->reading && !last->headers_done) {
-        if (now_ns > last->started_ns && now_ns - last->started_ns > limits->header_timeout_ns) {
-            conn_time_out(conn, "the request's headers took too long");
-        }
-    } else if (last->reading && !conn->paused && quiet_ns > limits->body_timeout_ns) {
-        conn_time_out(conn, "the request's body took too long");
+    }
+    if (server->conns == NULL && !server->accept_failed && !server->closing) {
+        uv_timer_stop(&server->sweep);
     }
 }
 
 static void server_sweep(uv_timer_t *timer)
 {
-    struct http_server *server = timer->data;
-    uint64_t now_ns = clock_now_ns();
-    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
-        if (!conn->closing) {
-            conn_sweep(conn, now_ns);
-        }
-    }
+    http_server_sweep(timer->data, clock_now_ns());
 }
 
-/* ---- life --------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------ */
 
 static void server_free(struct http_server *server)
 {
@@ -107,13 +141,14 @@ static void server_free(struct http_server *server)
 
 static void server_check_end(struct http_server *server)
 {
-    if (server->draining && server->conns == NULL && server->on_drained != NULL) {
+    if (server->closing) {
+        if (server->conns == NULL && server->handles_open == 0) {
+            server_free(server);
+        }
+    } else if (server->draining && server->conns == NULL && server->on_drained != NULL) {
         void (*on_drained)(void *) = server->on_drained;
         server->on_drained = NULL;
         on_drained(server->drained_user);
-    }
-    if (server->closing && server->conns == NULL && server->handles_open == 0) {
-        server_free(server);
     }
 }
 
@@ -127,7 +162,8 @@ void http_server_conn_gone(struct http_server *server, struct http_conn *conn)
     if (conn->next != NULL) {
         conn->next->previous = conn->previous;
     }
-    server->counters.connections_open--;
+    server->counters.connections_open -= conn->counted;
+    server->turned_away -= conn->turned_away;
     server_check_end(server);
 }
 
@@ -140,21 +176,45 @@ static void server_handle_closed(uv_handle_t *handle)
 
 static void server_stop_listening(struct http_server *server)
 {
-    if (server->listening) {
-        server->listening = false;
-        uv_close(&server->uv.handle, server_handle_closed);
+    if (!server->listening) {
+        return;
+    }
+    server->listening = false;
+    uv_close(&server->uv.handle, server_handle_closed);
+    if (server->listener.path != NULL) {
+        unlink(server->listener.path);
+        free(server->listener.path);
+        server->listener.path = NULL;
+    }
+}
+
+/* Clients whose connection the kernel has made already count as received. */
+static void server_empty_backlog(struct http_server *server)
+{
+    uv_os_fd_t listener;
+    if (!server->listening || uv_fileno(&server->uv.handle, &listener) != 0) {
+        return;
+    }
+    int fd;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        http_conn_adopt(server, fd);
     }
 }
 
 void http_server_drain(struct http_server *server, void (*on_drained)(void *user), void *user)
 {
+    roost_assert(!server->draining && !server->closing);
     server->draining = true;
     server->on_drained = on_drained;
     server->drained_user = user;
+    server_empty_backlog(server);
     server_stop_listening(server);
+    uint64_t now_ns = clock_now_ns();
     for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
-        if (conn->open_requests == 0 && conn->unsent == 0) {
+        if (conn->turned_away) {
             http_conn_close(conn);
+        } else if (conn->last == NULL && !conn->closing && !conn->lingering) {
+            sweep_idle(conn, now_ns);
         }
     }
     server_check_end(server);
@@ -162,6 +222,7 @@ void http_server_drain(struct http_server *server, void (*on_drained)(void *user
 
 void http_server_close(struct http_server *server, void (*on_closed)(void *user), void *user)
 {
+    roost_assert(!server->closing);
     server->closing = true;
     server->on_closed = on_closed;
     server->closed_user = user;
@@ -172,83 +233,48 @@ void http_server_close(struct http_server *server, void (*on_closed)(void *user)
     }
 }
 
-/* ---- listening ---------------------------------------------------------------------- */
+/* ---- the beginning ------------------------------------------------------------------ */
+
+void http_server_conn_new(struct http_server *server)
+{
+    if (!uv_is_active((uv_handle_t *)&server->sweep) && !server->closing) {
+        uv_timer_start(&server->sweep, server_sweep, sweep_ms, sweep_ms);
+    }
+}
 
 static void server_connection(uv_stream_t *stream, int status)
 {
     struct http_server *server = stream->data;
-    if (status == 0 && !server->closing) {
+    if (status == 0) {
         http_conn_accept(server);
+    } else {
+        server->counters.connections_refused++; /* no file descriptor for it */
     }
 }
 
-static enum roost_err bind_tcp(struct http_server *server, const char *host, unsigned port,
-                               struct detail *detail)
+static enum roost_err server_listen(struct http_server *server, struct detail *detail)
 {
-    struct sockaddr_storage address;
-    const char *name = host == NULL ? "0.0.0.0" : host;
-    if (strcmp(name, "localhost") == 0) {
-        name = "127.0.0.1";
+    struct http_listener *listener = &server->listener;
+    server->listening = true;
+    server->handles_open = 2;
+    uv_timer_init(server->loop, &server->sweep);
+    server->sweep.data = server;
+    int status;
+    if (listener->local) {
+        uv_pipe_init(server->loop, &server->uv.pipe, 0);
+        status = uv_pipe_open(&server->uv.pipe, listener->fd);
+    } else {
+        uv_tcp_init(server->loop, &server->uv.tcp);
+        status = uv_tcp_open(&server->uv.tcp, listener->fd);
     }
-    if (uv_ip4_addr(name, (int)port, (struct sockaddr_in *)&address) != 0 &&
-        uv_ip6_addr(name, (int)port, (struct sockaddr_in6 *)&address) != 0) {
-        return detail_set(detail, ROOST_INVALID, "'%s' is not an IP address to listen on", name);
-    }
-    int status = uv_tcp_bind(&server->uv.tcp, (const struct sockaddr *)&address, 0);
-    if (status == 0) {
-        status = uv_listen(&server->uv.stream, backlog, server_connection);
-    }
-    if (status == UV_EADDRINUSE) {
-        return detail_set(detail, ROOST_EXISTS,
-                          "port %u is in use: stop the other server, or choose another port", port);
-    }
-    if (status == UV_EACCES) {
-        return detail_set(detail, ROOST_PERMISSION,
-                          "no permission to listen on port %u: choose one above 1023", port);
-    }
+    server->uv.handle.data = server;
     if (status != 0) {
-        return detail_set(detail, ROOST_IO, "cannot listen on %s port %u: %s", name, port,
-                          uv_strerror(status));
-    }
-    int length = sizeof address;
-    uv_tcp_getsockname(&server->uv.tcp, (struct sockaddr *)&address, &length);
-    server->port = address.ss_family == AF_INET6
-                       ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
-                       : ntohs(((struct sockaddr_in *)&address)->sin_port);
-    return ROOST_OK;
-}
-
-/* A socket file that nobody listens on any more is in the way of the next server only by accident.
- * */
-static bool socket_is_stale(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        return false;
-    }
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 &&
-                   errno == ECONNREFUSED;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return refused;
-}
-
-static enum roost_err bind_local(struct http_server *server, const char *path,
-                                 struct detail *detail)
-{
-    if (socket_is_stale(path)) {
-        unlink(path);
-    }
-    int status = uv_pipe_bind(&server->uv.pipe, path);
-    if (status == 0) {
+        close(listener->fd);
+    } else {
         status = uv_listen(&server->uv.stream, backlog, server_connection);
     }
     if (status != 0) {
-        return detail_set(detail, status == UV_EADDRINUSE ? ROOST_EXISTS : ROOST_IO,
-                          "cannot listen on the socket %s: %s", path, uv_strerror(status));
+        return detail_set(detail, ROOST_IO, "cannot listen: %s", uv_strerror(status));
     }
     return ROOST_OK;
 }
@@ -265,29 +291,24 @@ enum roost_err http_server_open(uv_loop_t *loop, const char *host, unsigned port
     server->loop = loop;
     server->handler = *handler;
     server->limits = *limits;
-    server->local = host != NULL && strncmp(host, local_prefix, sizeof local_prefix - 1) == 0;
     http_parser_settings(&server->settings);
-    uv_timer_init(loop, &server->sweep);
-    server->sweep.data = server;
-    roost_assert((server->local ? uv_pipe_init(loop, &server->uv.pipe, 0)
-                                : uv_tcp_init(loop, &server->uv.tcp)) == 0);
-    server->uv.handle.data = server;
-    server->listening = true;
-    server->handles_open = 2;
-    enum roost_err err = server->local ? bind_local(server, host + sizeof local_prefix - 1, detail)
-                                       : bind_tcp(server, host, port, detail);
+    enum roost_err err = http_listen(host, port, &server->listener, detail);
+    if (err != ROOST_OK) {
+        free(server);
+        return err;
+    }
+    err = server_listen(server, detail);
     if (err != ROOST_OK) {
         http_server_close(server, NULL, NULL);
         return err;
     }
-    uv_timer_start(&server->sweep, server_sweep, sweep_ms, sweep_ms);
     *out = server;
     return ROOST_OK;
 }
 
 unsigned http_server_port(const struct http_server *server)
 {
-    return server->port;
+    return server->listener.port;
 }
 
 void http_server_counters(const struct http_server *server, struct http_counters *counters)
