@@ -1,174 +1,286 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The least that a server with a second thread can do on Roost's HTTP code: a body goes to the other
- * thread, comes back, and is the answer. What Roost costs beyond it is what Roost adds.
+ * A bare echo on Roost's HTTP code: the body of each POST is handed to a second thread and answered
+ * from there, as a request that an engine answers would be. Benchmarks compare `roost serve` with
+ * it, so it does what every such server must do and nothing more.
+ *
+ *   roost_bench_http_echo [--port P] [--inline]
+ *
+ * With --inline the loop's thread answers itself, which shows what the hand-off costs. Prints the
+ * port, serves until SIGTERM or SIGINT, and then tells the CPU time per request.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/mpsc.h"
 #include "base/options.h"
+#include "base/ring.h"
 #include "net/http.h"
 
-enum { QUEUE_ITEMS = 4096 };
+enum { JOBS_MAX = 64 * 1024 };
 
-struct echo_options {
-    int64_t port;
-};
-
-static const struct option echo_table[] = {
-    {.name = "port",
-     .type = OPTION_INT,
-     .offset = offsetof(struct echo_options, port),
-     .minimum = 0,
-     .maximum = 65535,
-     .default_text = "0",
-     .help = "port; 0: any free one"},
-};
-
-struct echo_call {
-    struct http_request *http; /* NULL: the client is gone */
-    size_t bytes;
+/* One request on its way through the second thread. */
+struct job {
+    struct job *next;
+    struct http_request *request; /* NULL: gone; the loop's thread alone looks at it */
+    bool away;                    /* with the second thread, and freed when it comes back */
     char *body;
+    size_t capacity, bytes;
 };
 
 struct echo {
     uv_loop_t loop;
-    uv_async_t back;
-    uv_signal_t stop;
     struct http_server *server;
-    struct mpsc there, here;
+    bool answer_inline;
+    struct job *spare;
+    struct mpsc asked;
+    struct ring done;
+    int bell; /* rung for the second thread when `asked` was empty */
+    uv_async_t done_bell;
+    uv_signal_t signals[2];
     pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t work;
-    bool ending;
+    uint64_t thread_cpu_ns;
 };
 
-/* The second thread: takes what is there, and hands it back. */
-static void *echo_work(void *user)
+static struct job end; /* tells the second thread to stop */
+
+static void ring_bell(int fd)
 {
-    struct echo *echo = user;
+    uint64_t one = 1;
+    roost_assert(write(fd, &one, sizeof one) == sizeof one);
+}
+
+static void *echo_thread(void *argument)
+{
+    struct echo *echo = argument;
     for (;;) {
-        struct echo_call *call = mpsc_pop(&echo->there);
-        if (call == NULL) {
-            pthread_mutex_lock(&echo->lock);
-            while (!echo->ending && (call = mpsc_pop(&echo->there)) == NULL) {
-                pthread_cond_wait(&echo->work, &echo->lock);
-            }
-            pthread_mutex_unlock(&echo->lock);
-            if (call == NULL) {
-                return NULL;
-            }
+        struct job *job = mpsc_pop(&echo->asked);
+        if (job == NULL) {
+            uint64_t count;
+            roost_assert(read(echo->bell, &count, sizeof count) == sizeof count);
+            continue;
         }
-        roost_assert(mpsc_push(&echo->here, call, NULL));
-        uv_async_send(&echo->back);
+        if (job == &end) {
+            echo->thread_cpu_ns = clock_thread_cpu_ns();
+            return NULL;
+        }
+        roost_assert(ring_push(&echo->done, job));
+        uv_async_send(&echo->done_bell);
     }
 }
 
-static void echo_answer(uv_async_t *back)
+/* ---- the loop's thread -------------------------------------------------------------- */
+
+static void job_free(struct echo *echo, struct job *job)
 {
-    struct echo *echo = back->data;
-    struct echo_call *call;
-    while ((call = mpsc_pop(&echo->here)) != NULL) {
-        if (call->http != NULL) {
-            uv_buf_t body = uv_buf_init(call->body, (unsigned)call->bytes);
-            struct http_response response = {.status = 200,
-                                             .content_type = "application/octet-stream",
-                                             .body = &body,
-                                             .body_count = 1};
-            http_respond(call->http, &response);
-        }
-        free(call->body);
-        free(call);
-    }
+    job->next = echo->spare;
+    echo->spare = job;
 }
 
-static void echo_headers(void *user, struct http_request *http)
+static struct job *job_new(struct echo *echo, struct http_request *request, size_t bytes)
 {
-    (void)user;
+    struct job *job = echo->spare;
+    if (job != NULL) {
+        echo->spare = job->next;
+    } else {
+        job = calloc(1, sizeof *job);
+        roost_assert(job != NULL);
+    }
+    if (job->capacity < bytes) {
+        free(job->body);
+        job->body = malloc(bytes);
+        roost_assert(job->body != NULL);
+        job->capacity = bytes;
+    }
+    job->bytes = bytes;
+    job->request = request;
+    job->away = false;
+    http_request_set_user(request, job);
+    return job;
+}
+
+static void job_answer(struct echo *echo, struct job *job)
+{
+    if (job->request != NULL) {
+        uv_buf_t body = {.base = job->body, .len = job->bytes};
+        struct http_response response = {.status = 200,
+                                         .content_type = "application/octet-stream",
+                                         .body = &body,
+                                         .body_count = 1};
+        http_respond(job->request, &response);
+    }
+    job_free(echo, job);
+}
+
+static void echo_headers(void *user, struct http_request *request)
+{
     uint64_t length;
-    struct echo_call *call = calloc(1, sizeof *call);
-    roost_assert(call != NULL);
-    if (!http_request_content_length(http, &length)) {
-        free(call);
-        http_respond_error(http, ROOST_INVALID, "a Content-Length is needed", 0);
+    if (!http_request_content_length(request, &length)) {
+        http_respond_error(request, ROOST_UNSUPPORTED, "the echo wants a Content-Length", 0);
         return;
     }
-    call->http = http;
-    call->bytes = length;
-    call->body = malloc(length + 1);
-    http_request_set_user(http, call);
-    http_body_into(http, call->body);
+    http_body_into(request, job_new(user, request, (size_t)length)->body);
 }
 
-static void echo_body(void *user, struct http_request *http)
+static void echo_body(void *user, struct http_request *request)
 {
     struct echo *echo = user;
+    struct job *job = http_request_user(request);
+    if (echo->answer_inline) {
+        job_answer(echo, job);
+        return;
+    }
     bool was_empty;
-    roost_assert(mpsc_push(&echo->there, http_request_user(http), &was_empty));
-    if (was_empty) {
-        pthread_mutex_lock(&echo->lock);
-        pthread_cond_signal(&echo->work);
-        pthread_mutex_unlock(&echo->lock);
+    job->away = true;
+    if (!mpsc_push(&echo->asked, job, &was_empty)) {
+        http_respond_error(request, ROOST_OVERLOADED, "too many requests", NS_PER_S);
+        job_free(echo, job);
+    } else if (was_empty) {
+        ring_bell(echo->bell);
     }
 }
 
-static void echo_gone(void *user, struct http_request *http)
+static void echo_gone(void *user, struct http_request *request)
 {
-    (void)user;
-    struct echo_call *call = http_request_user(http);
-    call->http = NULL; /* freed when it comes back; a body cut short is lost with the process */
+    struct job *job = http_request_user(request);
+    job->request = NULL;
+    if (!job->away) {
+        job_free(user, job);
+    }
+}
+
+static void echo_done(uv_async_t *async)
+{
+    struct echo *echo = async->data;
+    struct job *job;
+    while ((job = ring_pop(&echo->done)) != NULL) {
+        job_answer(echo, job);
+    }
 }
 
 static void echo_stop(uv_signal_t *signal, int number)
 {
     (void)number;
-    struct echo *echo = signal->data;
-    pthread_mutex_lock(&echo->lock);
-    echo->ending = true;
-    pthread_cond_signal(&echo->work);
-    pthread_mutex_unlock(&echo->lock);
+    uv_stop(signal->loop);
+}
+
+/* ---- the program -------------------------------------------------------------------- */
+
+struct arguments {
+    int64_t port;
+    bool answer_inline;
+};
+
+static const struct option options[] = {
+    {.name = "port",
+     .type = OPTION_INT,
+     .offset = offsetof(struct arguments, port),
+     .maximum = 65535,
+     .default_text = "0",
+     .help = "where to listen on 127.0.0.1; 0: any free port"},
+    {.name = "inline",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct arguments, answer_inline),
+     .default_text = "false",
+     .help = "answer from the loop's thread"},
+};
+
+static void echo_report(struct echo *echo)
+{
+    struct http_counters counters;
+    http_server_counters(echo->server, &counters);
+    double requests = counters.requests > 0 ? (double)counters.requests : 1;
+    printf("%llu requests, %llu gone, %.2f us of CPU each (%.2f in the second thread)\n",
+           (unsigned long long)counters.requests, (unsigned long long)counters.gone,
+           (double)clock_process_cpu_ns() / 1e3 / requests,
+           (double)echo->thread_cpu_ns / 1e3 / requests);
+}
+
+static void echo_start(struct echo *echo)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    roost_assert(uv_loop_init(&echo->loop) == 0);
+    roost_assert(mpsc_init(&echo->asked, JOBS_MAX) && ring_init(&echo->done, 2 * JOBS_MAX));
+    echo->bell = eventfd(0, EFD_CLOEXEC);
+    roost_assert(echo->bell >= 0);
+    uv_async_init(&echo->loop, &echo->done_bell, echo_done);
+    echo->done_bell.data = echo;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uv_signal_init(&echo->loop, &echo->signals[i]);
+        uv_signal_start(&echo->signals[i], echo_stop, numbers[i]);
+    }
+    roost_assert(pthread_create(&echo->thread, NULL, echo_thread, echo) == 0);
+}
+
+static void echo_join(struct echo *echo)
+{
+    /* Nothing is asked any more, so the queue has room soon. */
+    while (!mpsc_push(&echo->asked, &end, NULL)) {
+        sched_yield();
+    }
+    ring_bell(echo->bell);
     pthread_join(echo->thread, NULL);
-    uv_stop(&echo->loop);
+    echo_done(&echo->done_bell);
+}
+
+static void echo_end(struct echo *echo)
+{
+    http_server_close(echo->server, NULL, NULL);
+    uv_close((uv_handle_t *)&echo->done_bell, NULL);
+    uv_close((uv_handle_t *)&echo->signals[0], NULL);
+    uv_close((uv_handle_t *)&echo->signals[1], NULL);
+    uv_run(&echo->loop, UV_RUN_DEFAULT);
+    roost_assert(uv_loop_close(&echo->loop) == 0);
+    while (echo->spare != NULL) {
+        struct job *job = echo->spare;
+        echo->spare = job->next;
+        free(job->body);
+        free(job);
+    }
+    mpsc_fini(&echo->asked);
+    ring_fini(&echo->done);
+    close(echo->bell);
 }
 
 int main(int argc, char **argv)
 {
     static struct echo echo;
-    struct echo_options options = {0};
+    struct arguments arguments = {0};
     struct detail detail;
     int positional;
-    if (options_parse(echo_table, 1, argc, argv, &options, &positional, &detail) != ROOST_OK) {
-        fprintf(stderr, "%s\n", detail.text);
+    if (options_parse(options, sizeof options / sizeof *options, argc, argv, &arguments,
+                      &positional, &detail) != ROOST_OK) {
+        fprintf(stderr, "http_echo: %s\n", detail.text);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    uv_loop_init(&echo.loop);
-    uv_async_init(&echo.loop, &echo.back, echo_answer);
-    uv_signal_init(&echo.loop, &echo.stop);
-    echo.back.data = echo.stop.data = &echo;
-    uv_signal_start(&echo.stop, echo_stop, SIGTERM);
-    pthread_mutex_init(&echo.lock, NULL);
-    pthread_cond_init(&echo.work, NULL);
-    roost_assert(mpsc_init(&echo.there, QUEUE_ITEMS) && mpsc_init(&echo.here, QUEUE_ITEMS));
     struct http_limits limits;
     http_limits_default(&limits);
     struct http_handler handler = {.user = &echo,
                                    .on_headers = echo_headers,
                                    .on_body_complete = echo_body,
                                    .on_gone = echo_gone};
-    if (http_server_open(&echo.loop, "127.0.0.1", (unsigned)options.port, &handler, &limits,
+    echo.answer_inline = arguments.answer_inline;
+    echo_start(&echo);
+    if (http_server_open(&echo.loop, "127.0.0.1", (unsigned)arguments.port, &handler, &limits,
                          &echo.server, &detail) != ROOST_OK) {
-        fprintf(stderr, "%s\n", detail.text);
+        fprintf(stderr, "http_echo: %s\n", detail.text);
         return 1;
     }
-    roost_assert(pthread_create(&echo.thread, NULL, echo_work, &echo) == 0);
     printf("listening http=%u\n", http_server_port(echo.server));
     fflush(stdout);
     uv_run(&echo.loop, UV_RUN_DEFAULT);
+    echo_join(&echo);
+    echo_report(&echo);
+    echo_end(&echo);
     return 0;
 }
