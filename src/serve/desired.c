@@ -16,6 +16,7 @@ struct entry {
     const struct tenant_settings *settings; /* of roost.yaml; NULL: the defaults */
     const struct load_request *request;     /* the last one of this name, or NULL */
     bool wanted;
+    bool asked; /* only a load request knows it */
 };
 
 struct builder {
@@ -172,8 +173,11 @@ static enum roost_err collect(struct builder *builder, const struct load_request
         builder->entries[i].wanted = builder->entries[i].wanted ||
                                      list_names(settings->load_models, builder->entries[i].name);
     for (size_t i = 0; i < request_count; i++) {
-        struct entry *entry = requests[i].wanted ? entry_add(builder, requests[i].name)
-                                                 : find_entry(builder, requests[i].name);
+        struct entry *entry = find_entry(builder, requests[i].name);
+        if (entry == NULL && requests[i].wanted) {
+            entry = entry_add(builder, requests[i].name);
+            entry->asked = true;
+        }
         if (entry == NULL)
             continue;
         entry->request = &requests[i];
@@ -387,6 +391,7 @@ static enum roost_err build_tenant(struct builder *builder, const struct entry *
                                                  : &builder->settings->tenant_defaults;
     (void)snprintf(tenant->name, sizeof(tenant->name), "%s", entry->name);
     tenant->wanted = entry->wanted;
+    tenant->asked = entry->asked;
     model_config_init(&tenant->config);
     enum roost_err err = tenant_settings_copy(&tenant->settings, settings);
     if (err == ROOST_OK && tenant->settings.name == NULL) {

@@ -40,6 +40,7 @@ struct desired_version {
 struct desired_tenant {
     char name[CONFIG_NAME_BYTES_MAX];
     bool wanted;        /* should be served; false: known, but not loaded (explicit mode, unload) */
+    bool asked;         /* there only because a load request names it */
     enum roost_err err; /* not OK: cannot be served, and `reason` says why; others go on */
     struct detail reason;
     struct tenant_settings settings; /* merged with defaults; owned */

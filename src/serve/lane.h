@@ -69,6 +69,7 @@ struct lane {
     struct properties properties; /* what clients are told of the model */
     struct oip_model model; /* for the codec */
     struct batcher_limits limits;
+    bool leaving; /* not wanted any more; stays until its successors have come up */
     unsigned workers;
     struct cpus cpus; /* of the workers; empty: anywhere */
     unsigned variant_count;

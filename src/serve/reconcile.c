@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "serve/server.h"
+#include "serve/server_loop.h"
 #include "serve/tenant.h"
 
 struct waiter {
@@ -175,6 +176,31 @@ static void reconcile_apply(struct server *server, const struct desired *desired
 
 static void reconcile_begin(struct reconcile *reconcile);
 
+/* Load requests for names that nobody has were answered; remembering them would make the server
+ * unready for ever. */
+static void reconcile_forget(struct reconcile *reconcile, const struct desired *desired)
+{
+    struct server *server = reconcile->server;
+    size_t kept = 0;
+    for (size_t i = 0; i < reconcile->request_count; i++) {
+        struct load_request *request = &reconcile->requests[i];
+        const struct desired_tenant *found = desired_find(desired, request->name);
+        struct tenant *tenant = server_tenant(server, request->name);
+        bool served = tenant != NULL && tenant->lanes_alive > 0;
+        bool unknown = found == NULL || (found->asked && found->err == ROOST_NOT_FOUND);
+        if (served || !unknown) {
+            reconcile->requests[kept++] = *request;
+            continue;
+        }
+        free(request->config_json);
+        if (tenant != NULL) {
+            tenant->gone = true;
+        }
+    }
+    reconcile->request_count = kept;
+    server_loop_forget(server);
+}
+
 static void round_done(uv_work_t *work, int status)
 {
     (void)status;
@@ -203,10 +229,13 @@ static void round_done(uv_work_t *work, int status)
     }
     reconcile->last_err = round->err;
     reconcile->last_detail = round->detail;
+    reconcile_settled(reconcile);
+    if (round->err == ROOST_OK && !reconcile->again) {
+        reconcile_forget(reconcile, round->desired);
+    }
     desired_free(round->desired);
     requests_free(round->requests, round->request_count);
     free(round);
-    reconcile_settled(reconcile);
     if (reconcile->again) {
         reconcile->again = false;
         reconcile_begin(reconcile);

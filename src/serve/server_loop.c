@@ -198,7 +198,7 @@ void server_loop_awake(struct server *server)
 
 /* ---- lanes and tenants -------------------------------------------------------------- */
 
-static void server_forget_tenants(struct server *server)
+void server_loop_forget(struct server *server)
 {
     size_t kept = 0;
     for (size_t i = 0; i < server->tenant_count; i++) {
@@ -229,7 +229,7 @@ void server_loop_retire(struct server *server)
         }
     }
     if (any) {
-        server_forget_tenants(server);
+        server_loop_forget(server);
     }
 }
 

@@ -24,4 +24,7 @@ void server_loop_retire(struct server *server);
 /* Every 100 ms. */
 void server_loop_tick(struct server *server);
 
+/* Frees tenants that no repository knows and no lane serves any more. */
+void server_loop_forget(struct server *server);
+
 #endif

@@ -174,6 +174,24 @@ static void tenant_apply_version(struct tenant *tenant, const struct desired_ten
     tenant_begin(tenant, desired, version);
 }
 
+/* Versions that go stay until those that come have settled, and while one of those cannot serve. */
+static void tenant_let_leave(struct tenant *tenant)
+{
+    if (tenant->coming_count > 0) {
+        return;
+    }
+    for (unsigned i = 0; i < tenant->lane_count; i++) {
+        if (tenant->lanes[i]->state == LANE_UNAVAILABLE && !tenant->lanes[i]->leaving) {
+            return;
+        }
+    }
+    for (unsigned i = tenant->lane_count; i-- > 0;) {
+        if (tenant->lanes[i]->leaving) {
+            tenant_drop(tenant, tenant->lanes[i]);
+        }
+    }
+}
+
 void tenant_apply(struct tenant *tenant, const struct desired_tenant *desired)
 {
     tenant->err = desired->err;
@@ -197,14 +215,11 @@ void tenant_apply(struct tenant *tenant, const struct desired_tenant *desired)
             tenant_drop(tenant, tenant->coming[i]);
         }
     }
-    /* Versions that go stay until those that come have settled. */
-    if (tenant->coming_count == 0) {
-        for (unsigned i = tenant->lane_count; i-- > 0;) {
-            if (!desired_has(desired, tenant->lanes[i]->version)) {
-                tenant_drop(tenant, tenant->lanes[i]);
-            }
-        }
+    for (unsigned i = 0; i < tenant->lane_count; i++) {
+        tenant->lanes[i]->leaving = !desired_has(desired, tenant->lanes[i]->version);
     }
+    tenant_let_leave(tenant);
+    tenant->came_up |= tenant->coming_count == 0;
 }
 
 void tenant_unload(struct tenant *tenant, const char *why)
@@ -212,6 +227,7 @@ void tenant_unload(struct tenant *tenant, const char *why)
     if (tenant->lane_count + tenant->coming_count > 0) {
         log_info("model.unload", "tenant=%s why=\"%s\"", tenant->name, why);
     }
+    tenant->came_up = false;
     while (tenant->coming_count > 0) {
         tenant_drop(tenant, tenant->coming[0]);
     }
@@ -237,6 +253,8 @@ void tenant_lane_settled(struct tenant *tenant, struct lane *lane)
             lanes_insert(&tenant->lanes, &tenant->lane_count, lane);
         }
     }
+    tenant_let_leave(tenant);
+    tenant->came_up |= tenant->coming_count == 0;
     reconcile_settled(tenant->server->reconcile);
 }
 
@@ -253,6 +271,9 @@ bool tenant_settled(const struct tenant *tenant)
 
 bool tenant_ready(const struct tenant *tenant)
 {
+    if (!tenant->came_up) {
+        return false; /* the first versions are up, others still load */
+    }
     if (tenant->err != ROOST_OK && tenant->lane_count == 0) {
         return false;
     }

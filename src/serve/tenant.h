@@ -17,6 +17,7 @@ struct tenant {
     struct lane **lanes; /* ascending by version: they serve */
     unsigned coming_count;
     struct lane **coming; /* loading, to take the place of lanes[] (reload) or to be added */
+    bool came_up;         /* all versions have settled since it was wanted */
 };
 
 struct tenant *tenant_new(struct server *server, const char *name);
