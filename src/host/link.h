@@ -95,7 +95,8 @@ struct link_event {
 enum roost_err link_open(struct spawner *spawner, uint64_t id, const struct host_spec *spec,
                          struct input_memory *input, struct link **link, struct detail *detail);
 
-/* Frees descriptors and memory. Only after SPAWNER_EXITED, SPAWNER_FAILED or SPAWNER_GONE. */
+/* Frees descriptors and memory. Only after SPAWNER_EXITED, SPAWNER_FAILED or SPAWNER_GONE. What the
+ * host said last may still be unread then: link_next_event (why it failed), link_next_result. */
 void link_close(struct link *link);
 
 int link_control_fd(const struct link *link);    /* readable: link_next_event */

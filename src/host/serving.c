@@ -45,6 +45,18 @@ static enum roost_err fd_map(int fd, int protection, void **memory, size_t *leng
     return ROOST_OK;
 }
 
+static void spec_copy(struct host_spec *to, const struct host_spec *from)
+{
+    /* Reading the holes behind the used warm-ups would fill them. */
+    unsigned warmups = from->warmup_count <= HOST_WARMUPS_MAX ? from->warmup_count : 0;
+    memcpy(to, from, offsetof(struct host_spec, warmups) + warmups * sizeof to->warmups[0]);
+    if (to->model_directory[0] != '\0')
+        return;
+    const char *slash = strrchr(to->model_path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - to->model_path) + 1;
+    memcpy(to->model_directory, length == 0 ? "." : to->model_path, length == 0 ? 2 : length);
+}
+
 enum roost_err serving_attach(struct serving *serving, const int fds[SPAWN_FD_COUNT],
                               struct detail *detail)
 {
@@ -68,7 +80,7 @@ enum roost_err serving_attach(struct serving *serving, const int fds[SPAWN_FD_CO
     serving->inputs = inputs;
     if (serving->region == NULL || !region_valid(serving->region, serving->region_length))
         return detail_set(detail, ROOST_INVALID, "the shared memory is of another version");
-    serving->spec = serving->region->spec;
+    spec_copy(&serving->spec, &serving->region->spec);
     serving->engine = engine_find(serving->spec.engine);
     if (serving->engine == NULL)
         return detail_set(detail, ROOST_INVALID, "there is no engine \"%s\"", serving->spec.engine);

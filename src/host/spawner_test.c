@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -245,6 +247,105 @@ static void test_optimiser_role(void **state)
     expect_failure(host, ROOST_UNSUPPORTED, "");
 }
 
+/* ---- limits and priorities ---------------------------------------------------------------- */
+
+/* More memory than it may have: it fails or dies, and is never ready. */
+static void test_memory_limit(void **state)
+{
+    (void)state;
+    struct fixture_host *host = fixture_new(spawner, "input x FP32 -1 4\noutput y FP32 -1 1\n"
+                                                     "memory_mb 256\n");
+    host->spec.memory_bytes_max = 32 << 20;
+    fixture_open(host);
+    fixture_wait(host, &host->exited);
+    fixture_pump(host);
+    assert_false(host->has_ready);
+    fixture_free(host);
+
+    host = fixture_new(spawner, "input x FP32 -1 4\noutput y FP32 -1 1\nmemory_mb 8\n");
+    host->spec.memory_bytes_max = 512 << 20;
+    fixture_open(host);
+    fixture_wait(host, &host->has_ready);
+    fixture_free(host);
+}
+
+/* The thread of the host that has this name; 0: there is none (yet). */
+static int thread_named(pid_t pid, const char *name)
+{
+    char path[320], *text;
+    size_t length;
+    int found = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *tasks = opendir(path);
+    assert_non_null(tasks);
+    const struct dirent *entry;
+    while ((entry = readdir(tasks)) != NULL) {
+        (void)snprintf(path, sizeof path, "/proc/%d/task/%.16s/comm", (int)pid, entry->d_name);
+        if (entry->d_name[0] == '.' || file_read(path, 64, &text, &length, NULL) != ROOST_OK)
+            continue;
+        text[strcspn(text, "\n")] = '\0';
+        if (strcmp(text, name) == 0)
+            found = (int)strtol(entry->d_name, NULL, 10);
+        free(text);
+    }
+    closedir(tasks);
+    return found;
+}
+
+static void test_loader_gives_way_until_it_is_lifted(void **state)
+{
+    (void)state;
+    struct fixture_host *host = fixture_new(spawner, "input x FP32 -1 4\noutput y FP32 -1 1\n"
+                                                     "load_ms 600000\n");
+    fixture_open(host);
+    fixture_wait(host, &host->spawned);
+    int loader = 0;
+    while (loader == 0)
+        loader = thread_named(link_pid(host->link), "loader");
+    /* Without the privilege to come back from SCHED_IDLE it begins where it would be lifted to. */
+    while (sched_getscheduler(loader) != SCHED_IDLE &&
+           getpriority(PRIO_PROCESS, (id_t)loader) != 10)
+        fixture_pump(host);
+    link_lift(host->link);
+    assert_int_equal(sched_getscheduler(loader), SCHED_OTHER);
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)loader), 10);
+    fixture_free(host);
+}
+
+static void test_workers_have_the_usual_priority(void **state)
+{
+    (void)state;
+    struct fixture_host *host = ready("");
+    int worker = thread_named(link_pid(host->link), "w0");
+    while (worker == 0)
+        worker = thread_named(link_pid(host->link), "w0");
+    assert_int_equal(thread_named(link_pid(host->link), "loader"), 0);
+    assert_int_equal(sched_getscheduler(worker), SCHED_OTHER);
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)worker), 0);
+    fixture_free(host);
+}
+
+static void test_threads_are_moved(void **state)
+{
+    (void)state;
+    struct cpus all, one = {{0}}, seen;
+    assert_int_equal(affinity_get(0, &all, NULL), ROOST_OK);
+    unsigned first = 0;
+    while (!cpus_has(&all, first))
+        first++;
+    cpus_add(&one, first);
+    struct fixture_host *host = ready("");
+    int worker = 0;
+    while (worker == 0)
+        worker = thread_named(link_pid(host->link), "w0");
+    assert_int_equal(affinity_get(worker, &seen, NULL), ROOST_OK);
+    assert_memory_equal(&seen, &all, sizeof all);
+    link_set_workers(host->link, 1, &one);
+    assert_int_equal(affinity_get(worker, &seen, NULL), ROOST_OK);
+    assert_memory_equal(&seen, &one, sizeof one);
+    fixture_free(host);
+}
+
 /* ---- being a process ---------------------------------------------------------------------- */
 
 static void test_sandbox_is_reported(void **state)
@@ -331,6 +432,10 @@ int main(void)
         cmocka_unit_test(test_warm_up_samples),
         cmocka_unit_test(test_impossible_specs),
         cmocka_unit_test(test_optimiser_role),
+        cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_loader_gives_way_until_it_is_lifted),
+        cmocka_unit_test(test_workers_have_the_usual_priority),
+        cmocka_unit_test(test_threads_are_moved),
         cmocka_unit_test(test_sandbox_is_reported),
         cmocka_unit_test(test_a_hundred_hosts),
         cmocka_unit_test(test_hosts_die_with_the_spawner),
