@@ -56,16 +56,6 @@ struct link_result {
     unsigned worker;
 };
 
-enum host_state {
-    HOST_STARTING,
-    HOST_LOADING,
-    HOST_WARMING,
-    HOST_READY,
-    HOST_FAILED,
-    HOST_DRAINING,
-    HOST_DEAD,
-};
-
 struct sandbox_report {
     bool no_new_privs, seccomp, landlock, network_namespace, capabilities_dropped;
     char reason[256]; /* what is missing and why; "" when all is active */
