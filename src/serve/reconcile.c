@@ -102,6 +102,20 @@ static void reconcile_wait(struct reconcile *reconcile, const char *name, reconc
 
 /* ---- one round -------------------------------------------------------------------- */
 
+/* Each in a line of its own, since together they may be longer than a line of the log. */
+static void round_log_mistakes(const struct yaml_errors *errors)
+{
+    char line[DETAIL_BYTES_MAX], quoted[2 * DETAIL_BYTES_MAX];
+    const char *text = strbuf_text(&errors->text);
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        log_error("config.mistake", "reason=%s", log_quote(line, quoted, sizeof quoted));
+        text += length;
+        text += *text == '\n';
+    }
+}
+
 static void round_build(uv_work_t *work)
 {
     struct round *round = work->data;
@@ -110,7 +124,9 @@ static void round_build(uv_work_t *work)
         yaml_errors_init(&errors, round->options->config_path);
         round->err = settings_read_file(round->options->config_path, &errors, &round->settings);
         if (round->err != ROOST_OK) {
-            detail_set(&round->detail, round->err, "%s", strbuf_text(&errors.text));
+            round_log_mistakes(&errors);
+            detail_set(&round->detail, round->err, "%zu mistake%s in %s", errors.count,
+                       errors.count == 1 ? "" : "s", round->options->config_path);
         }
         yaml_errors_fini(&errors);
         if (round->err != ROOST_OK) {
