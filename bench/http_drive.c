@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sends one prepared request over and over, closed loop over N connections or open loop at a constant
+ * Sends prepared requests over and over, closed loop over N connections or open loop at a constant
  * rate, and prints one line of JSON: how many, how fast, how late. For comparing two servers in one
  * run; for load that resembles users' there is `roost load`.
  */
@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -18,10 +21,10 @@
 #include "net/http_client.h"
 
 struct drive_options {
-    int64_t port, connections, bytes, header_length;
+    int64_t port, connections, bodies, header_length;
     double rate;
     uint64_t duration_ns, warm_ns;
-    const char *path, *body;
+    const char *path, *body, *samples;
 };
 
 static const struct option drive_table[] = {
@@ -63,7 +66,18 @@ static const struct option drive_table[] = {
     {.name = "body",
      .type = OPTION_STRING,
      .offset = offsetof(struct drive_options, body),
-     .help = "file with the request's body"},
+     .help = "file with the requests' bodies"},
+    {.name = "bodies",
+     .type = OPTION_INT,
+     .offset = offsetof(struct drive_options, bodies),
+     .minimum = 1,
+     .maximum = 1e6,
+     .default_text = "1",
+     .help = "how many of equal length stand in that file, to be sent in turn"},
+    {.name = "samples",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct drive_options, samples),
+     .help = "file to write pairs of intended time and latency to, 64-bit nanoseconds"},
     {.name = "header-length",
      .type = OPTION_INT,
      .offset = offsetof(struct drive_options, header_length),
@@ -76,13 +90,15 @@ static const size_t drive_count = sizeof drive_table / sizeof *drive_table;
 
 struct drive {
     uv_loop_t loop;
-    uv_timer_t pacer;
+    uv_poll_t pacer; /* a timer of the kernel's: libuv's own count milliseconds */
+    int pacer_fd;
     struct http_client *client;
     struct drive_options options;
-    uv_buf_t head, body;
-    uint64_t start_ns, measure_ns, end_ns, next_ns;
+    uv_buf_t head, *bodies;
+    uint64_t measure_ns, end_ns, next_ns;
     uint64_t sent, counted, failed;
     struct hist latency;
+    FILE *samples;
     bool closing;
 };
 
@@ -90,21 +106,39 @@ static struct drive drive;
 
 static void drive_send(uint64_t intended_ns);
 
+static void drive_end(void)
+{
+    if (!drive.closing && http_client_in_flight(drive.client) == 0) {
+        drive.closing = true;
+        http_client_close(drive.client, NULL, NULL);
+    }
+}
+
+/* Closes once nothing is in flight; called for every answer after the end, and by the pacer. */
+static void drive_end(void)
+{
+    if (!drive.closing && http_client_in_flight(drive.client) == 0) {
+        drive.closing = true;
+        http_client_close(drive.client, NULL, NULL);
+    }
+}
+
 static void drive_done(void *user, const struct http_reply *reply)
 {
     uint64_t intended_ns = (uint64_t)(uintptr_t)user;
     bool good = reply->err == ROOST_OK && reply->status == 200;
     drive.failed += !good;
     if (intended_ns >= drive.measure_ns && intended_ns < drive.end_ns && good) {
+        uint64_t sample[2] = {intended_ns, reply->done_ns - intended_ns};
         drive.counted++;
-        hist_record(&drive.latency, reply->done_ns - intended_ns);
+        hist_record(&drive.latency, sample[1]);
+        if (drive.samples != NULL) {
+            roost_assert(fwrite(sample, sizeof sample, 1, drive.samples) == 1);
+        }
     }
     uint64_t now_ns = clock_now_ns();
     if (now_ns >= drive.end_ns) {
-        if (!drive.closing && http_client_in_flight(drive.client) == 0) {
-            drive.closing = true;
-            http_client_close(drive.client, NULL, NULL);
-        }
+        drive_end();
     } else if (drive.options.rate <= 0) {
         drive_send(now_ns);
     }
@@ -112,20 +146,68 @@ static void drive_done(void *user, const struct http_reply *reply)
 
 static void drive_send(uint64_t intended_ns)
 {
-    drive.sent++;
-    http_client_send(drive.client, &drive.head, &drive.body, drive_done,
-                     (void *)(uintptr_t)intended_ns);
+    const uv_buf_t *body = &drive.bodies[drive.sent++ % (uint64_t)drive.options.bodies];
+    http_client_send(drive.client, &drive.head, body, drive_done, (void *)(uintptr_t)intended_ns);
 }
 
-static void drive_pace(uv_timer_t *timer)
+static void drive_pace(uv_poll_t *pacer, int status, int events)
 {
-    uint64_t now_ns = clock_now_ns();
+    (void)status;
+    (void)events;
+    uint64_t now_ns = clock_now_ns(), times;
+    (void)!read(drive.pacer_fd, &times, sizeof times);
     while (drive.next_ns <= now_ns && drive.next_ns < drive.end_ns) {
         drive_send(drive.next_ns);
         drive.next_ns += (uint64_t)(1e9 / drive.options.rate);
     }
     if (now_ns >= drive.end_ns) {
-        uv_timer_stop(timer);
+        uv_close((uv_handle_t *)pacer, NULL);
+        drive_end();
+    }
+}
+
+static void drive_begin(void)
+{
+    uint64_t start_ns = clock_now_ns();
+    drive.measure_ns = start_ns + drive.options.warm_ns;
+    drive.end_ns = drive.measure_ns + drive.options.duration_ns;
+    drive.next_ns = start_ns;
+    if (drive.options.rate <= 0) {
+        for (int64_t i = 0; i < drive.options.connections; i++) {
+            drive_send(start_ns);
+        }
+        return;
+    }
+    long interval_ns = (long)(1e9 / drive.options.rate);
+    struct itimerspec paced = {
+        .it_value = {.tv_nsec = 1},
+        .it_interval = {.tv_sec = interval_ns / (long)NS_PER_S,
+                        .tv_nsec = interval_ns % (long)NS_PER_S},
+    };
+    drive.pacer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    roost_assert(drive.pacer_fd >= 0 && timerfd_settime(drive.pacer_fd, 0, &paced, NULL) == 0);
+    roost_assert(uv_poll_init(&drive.loop, &drive.pacer, drive.pacer_fd) == 0);
+    roost_assert(uv_poll_start(&drive.pacer, UV_READABLE, drive_pace) == 0);
+}
+
+/* One head fits all, since all bodies have the same length. */
+static void drive_prepare(char *text, size_t text_bytes, char *bodies, size_t length)
+{
+    size_t count = (size_t)drive.options.bodies;
+    int used = snprintf(text, text_bytes,
+                        "POST %s HTTP/1.1\r\nHost: roost\r\nContent-Length: %zu\r\n",
+                        drive.options.path, length / count);
+    if (drive.options.header_length > 0) {
+        used += snprintf(text + used, text_bytes - (size_t)used,
+                         "Inference-Header-Content-Length: %" PRId64 "\r\n",
+                         drive.options.header_length);
+    }
+    used += snprintf(text + used, text_bytes - (size_t)used, "\r\n");
+    drive.head = uv_buf_init(text, (unsigned)used);
+    drive.bodies = calloc(count, sizeof *drive.bodies);
+    roost_assert(drive.bodies != NULL);
+    for (size_t i = 0; i < count; i++) {
+        drive.bodies[i] = uv_buf_init(bodies + i * (length / count), (unsigned)(length / count));
     }
 }
 
@@ -162,32 +244,17 @@ int main(int argc, char **argv)
         fprintf(stderr, "http_drive: %s\n", detail.text);
         return 2;
     }
-    int head_bytes = snprintf(head, sizeof head,
-                              "POST %s HTTP/1.1\r\nHost: roost\r\nContent-Length: %zu\r\n",
-                              drive.options.path, length);
-    if (drive.options.header_length > 0) {
-        head_bytes += snprintf(head + head_bytes, sizeof head - (size_t)head_bytes,
-                               "Inference-Header-Content-Length: %" PRId64 "\r\n",
-                               drive.options.header_length);
+    if (drive.options.samples != NULL) {
+        drive.samples = fopen(drive.options.samples, "we");
+        roost_assert(drive.samples != NULL);
     }
-    head_bytes += snprintf(head + head_bytes, sizeof head - (size_t)head_bytes, "\r\n");
-    drive.head = uv_buf_init(head, (unsigned)head_bytes);
-    drive.body = uv_buf_init(body, (unsigned)length);
+    drive_prepare(head, sizeof head, body, length);
     hist_reset(&drive.latency);
-    drive.start_ns = clock_now_ns();
-    drive.measure_ns = drive.start_ns + drive.options.warm_ns;
-    drive.end_ns = drive.measure_ns + drive.options.duration_ns;
-    drive.next_ns = drive.start_ns;
-    if (drive.options.rate > 0) {
-        uv_timer_init(&drive.loop, &drive.pacer);
-        uv_timer_start(&drive.pacer, drive_pace, 0, 1);
-    } else {
-        for (int64_t i = 0; i < drive.options.connections; i++) {
-            drive_send(clock_now_ns());
-        }
-    }
+    drive_begin();
     uv_run(&drive.loop, UV_RUN_DEFAULT);
     drive_report();
+    roost_assert(drive.samples == NULL || fclose(drive.samples) == 0);
+    free(drive.bodies);
     free(body);
     return drive.failed == 0 ? 0 : 1;
 }
