@@ -293,14 +293,19 @@ static Onnx__AttributeProto *attribute_add(struct adapter_graph *graph, Onnx__No
     Onnx__AttributeProto *attribute = node == NULL ? NULL : take(graph, sizeof(*attribute));
     if (attribute == NULL)
         return NULL;
+    Onnx__AttributeProto **grown =
+        realloc(node->attribute, (node->n_attribute + 1) * sizeof(Onnx__AttributeProto *));
+    if (grown == NULL) {
+        graph->no_memory = true;
+        free(attribute);
+        return NULL;
+    }
     onnx__attribute_proto__init(attribute);
+    node->attribute = grown;
+    grown[node->n_attribute++] = attribute;
     attribute->name = take_text(graph, name);
     attribute->has_type = 1;
     attribute->type = type;
-    if (!append(graph, &node->attribute, &node->n_attribute, attribute)) {
-        onnx__attribute_proto__free_unpacked(attribute, NULL);
-        return NULL;
-    }
     return attribute;
 }
 

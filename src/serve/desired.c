@@ -412,9 +412,11 @@ static enum roost_err build_tenants(struct builder *builder, struct desired **ou
     enum roost_err err = ROOST_OK;
     if (desired != NULL)
         desired->tenants = calloc(builder->entry_count + 1, sizeof(*desired->tenants));
-    if (desired == NULL || desired->tenants == NULL)
-        err = detail_set(builder->detail, ROOST_NO_MEMORY, "no memory for %zu tenants",
-                         builder->entry_count);
+    if (desired == NULL || desired->tenants == NULL) {
+        desired_free(desired);
+        return detail_set(builder->detail, ROOST_NO_MEMORY, "no memory for %zu tenants",
+                          builder->entry_count);
+    }
     for (size_t i = 0; err == ROOST_OK && i < builder->entry_count; i++)
         err = build_tenant(builder, &builder->entries[i],
                            &desired->tenants[desired->tenant_count++]);

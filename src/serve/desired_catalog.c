@@ -231,9 +231,12 @@ static enum roost_err all_versions(const struct catalog_model *model, int64_t **
     if (err != ROOST_OK)
         return err;
     *numbers = calloc(list.count + 1, sizeof(**numbers));
-    if (*numbers == NULL)
-        err = detail_set(detail, ROOST_NO_MEMORY, "no memory for %zu versions", list.count);
-    for (size_t i = 0; err == ROOST_OK && i < list.count; i++) {
+    if (*numbers == NULL) {
+        path_list_fini(&list);
+        return detail_set(detail, ROOST_NO_MEMORY, "no memory for the versions of %s",
+                          model->directory);
+    }
+    for (size_t i = 0; i < list.count; i++) {
         char path[FILE_PATH_BYTES_MAX];
         int64_t number = path_version(list.names[i]);
         if (number > 0 && path_join(path, sizeof(path), model->directory, list.names[i]) &&
@@ -241,11 +244,10 @@ static enum roost_err all_versions(const struct catalog_model *model, int64_t **
             (*numbers)[(*count)++] = number;
     }
     path_list_fini(&list);
-    if (err == ROOST_OK && *count == 0)
+    if (*count == 0)
         (*numbers)[(*count)++] = 1;
-    else if (err == ROOST_OK)
-        qsort(*numbers, *count, sizeof(**numbers), compare_numbers);
-    return err;
+    qsort(*numbers, *count, sizeof(**numbers), compare_numbers);
+    return ROOST_OK;
 }
 
 static enum roost_err choose_specific(const struct catalog_model *model,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/test.h"
 
 static char root[64];
@@ -80,7 +81,7 @@ static const struct desired_tenant *tenant(const char *name)
     const struct desired_tenant *found = desired_find(desired, name);
     if (found == NULL)
         print_error("no tenant %s\n", name);
-    assert_non_null(found);
+    roost_assert(found != NULL);
     return found;
 }
 
@@ -502,6 +503,8 @@ static void control_modes(void **state)
     assert_true(good("b")->wanted);
     assert_false(good("c")->wanted);
     bad("x", ROOST_NOT_FOUND, "there is no model x in any repository");
+    assert_true(tenant("x")->asked);
+    assert_false(tenant("b")->asked);
 }
 
 static void a_request_may_bring_a_config(void **state)

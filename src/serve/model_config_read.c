@@ -83,6 +83,7 @@ static enum roost_err fail_unknown(struct config_reader *reader,
                                    const struct config_message *message)
 {
     const char *names[MESSAGE_FIELDS_MAX];
+    roost_assert(message->count == 0 || message->fields != NULL);
     for (size_t i = 0; i < message->count; i++)
         names[i] = message->fields[i].name;
     const char *near = nearest_name(reader->node->name, names, message->count);

@@ -155,11 +155,12 @@ static void errors_say_where(void **state)
 static void depth_and_size_are_bounded(void **state)
 {
     (void)state;
-    char text[4 * PBTXT_DEPTH_MAX + 8] = "";
-    for (unsigned i = 0; i + 1 < PBTXT_DEPTH_MAX; i++)
-        strcat(text, "a{");
+    char text[2 * PBTXT_DEPTH_MAX + 1] = "";
+    for (unsigned i = 0; i < PBTXT_DEPTH_MAX; i++)
+        memcpy(text + (size_t)2 * i, "a{", 2);
+    text[2 * PBTXT_DEPTH_MAX - 2] = '\0';
     expect_error(text, "line 1, column 63: the message a that begins at line 1 has no closing '}'");
-    strcat(text, "a{");
+    text[2 * PBTXT_DEPTH_MAX - 2] = 'a';
     expect_error(text, "line 1, column 65: nested deeper than 32 messages");
 
     char name[200];
