@@ -9,6 +9,7 @@
  *
  * Prints one line of key=value pairs. Not run by scripts/bench: it needs a model.
  */
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,13 +23,13 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 
-enum { INPUT_SETS_MAX = 4096, TEXT_BYTES = 8, LENGTH_BYTES = 4 };
+enum { INPUT_SETS_MAX = 4096, TEXT_BYTES = 8, LENGTH_BYTES = 4, PEAK_RUNS = 5 };
 
 struct settings {
-    const char *engine, *library, *engine_settings;
+    const char *engine, *library, *engine_settings, *input_file;
     int64_t batch, cpu, sets, other_dim, integer_max, intra_op, seed;
     double seconds, warm_seconds;
-    bool optimise, optimised;
+    bool optimise, optimised, peak;
 };
 
 static const struct option options[] = {
@@ -44,6 +45,10 @@ static const struct option options[] = {
      "size of further open dimensions"},
     {"inputs", OPTION_INT, offsetof(struct settings, sets), 1, INPUT_SETS_MAX, "64", NULL, "N",
      "distinct input sets to cycle through"},
+    {"input-file", OPTION_STRING, offsetof(struct settings, input_file), 0, 0, NULL, NULL, "FILE",
+     "input sets to take instead of random ones: their tensors one after another"},
+    {"peak", OPTION_FLAG, offsetof(struct settings, peak), 0, 0, NULL, NULL, NULL,
+     "tell how much memory a run takes while it runs, and do nothing else"},
     {"integer-max", OPTION_INT, offsetof(struct settings, integer_max), 0, 1e15, "100", NULL, "N",
      "integer inputs (ids) are below this"},
     {"intra-op", OPTION_INT, offsetof(struct settings, intra_op), 1, 256, "1", NULL, "N",
@@ -141,7 +146,7 @@ static struct shape shape_fill(const struct tensor_spec *spec, const struct sett
 }
 
 static struct tensor input_make(const struct tensor_spec *spec, const struct settings *settings,
-                                struct rng *rng)
+                                struct rng *rng, FILE *file)
 {
     struct tensor tensor = {.dtype = spec->dtype, .shape = shape_fill(spec, settings)};
     uint64_t elements = 0;
@@ -153,6 +158,10 @@ static struct tensor input_make(const struct tensor_spec *spec, const struct set
     bool text = spec->dtype == DTYPE_BYTES;
     tensor.bytes = elements * (text ? LENGTH_BYTES + TEXT_BYTES : dtype_bytes(spec->dtype));
     tensor.data = memory(tensor.bytes);
+    if (file != NULL && fread(tensor.data, 1, tensor.bytes, file) != tensor.bytes)
+        die(detail_set(&detail, ROOST_INVALID, "the input file is too short"), &detail);
+    else if (file != NULL)
+        return tensor;
     if (text)
         text_fill(&tensor, elements, rng);
     else
@@ -186,13 +195,13 @@ struct loop {
     struct hist latency;
 };
 
-/* Runs for so long at least; returns how many runs there were. */
+/* Runs for so long at least, and once; returns how many runs there were. */
 static uint64_t loop_run(struct loop *loop, const struct settings *settings, double seconds)
 {
     uint64_t end_ns = clock_now_ns() + (uint64_t)(seconds * (double)NS_PER_S);
     uint64_t runs = 0;
     struct detail detail = {0};
-    for (uint64_t before_ns = clock_now_ns(); before_ns < end_ns; runs++) {
+    for (uint64_t before_ns = clock_now_ns(); runs == 0 || before_ns < end_ns; runs++) {
         struct tensor outputs[MODEL_TENSORS_MAX];
         memcpy(outputs, loop->given, loop->io.output_count * sizeof(outputs[0]));
         uint64_t set = loop->next_set++ % (uint64_t)settings->sets;
@@ -223,9 +232,15 @@ static void loop_open(struct loop *loop, const char *path, const struct settings
     struct rng rng;
     rng_seed(&rng, (uint64_t)settings->seed);
     unsigned count = loop->io.input_count;
+    FILE *file = settings->input_file == NULL ? NULL : fopen(settings->input_file, "re");
+    if (settings->input_file != NULL && file == NULL)
+        die(detail_set(&detail, ROOST_NOT_FOUND, "%s: cannot be read", settings->input_file),
+            &detail);
     loop->inputs = memory((size_t)settings->sets * count * sizeof(struct tensor));
     for (size_t i = 0; i < (size_t)settings->sets * count; i++)
-        loop->inputs[i] = input_make(&loop->io.inputs[i % count], settings, &rng);
+        loop->inputs[i] = input_make(&loop->io.inputs[i % count], settings, &rng, file);
+    if (file != NULL)
+        fclose(file);
     for (unsigned i = 0; i < loop->io.output_count; i++)
         loop->given[i] = output_make(&loop->io.outputs[i], settings);
 }
@@ -252,6 +267,39 @@ static void cpu_pin(int64_t cpu)
             &detail);
 }
 
+/* A line of /proc/self/status, in bytes. */
+static uint64_t status_bytes(const char *key)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0)
+            (void)sscanf(line + strlen(key), ": %llu", &kib);
+    }
+    if (file != NULL)
+        fclose(file);
+    return kib << 10;
+}
+
+/* What a run takes beyond what stays: the activations. */
+static void peak_measure(struct loop *loop, const struct settings *settings)
+{
+    uint64_t highest = 0;
+    for (unsigned i = 0; i < PEAK_RUNS; i++) {
+        /* The first run touched all weights; what earlier ones left goes back to the system. */
+        malloc_trim(0);
+        uint64_t before = status_bytes("VmRSS");
+        FILE *file = fopen("/proc/self/clear_refs", "we");
+        if (file == NULL || fputs("5", file) < 0 || fclose(file) != 0)
+            break;
+        (void)loop_run(loop, settings, 0);
+        uint64_t peak = status_bytes("VmHWM");
+        highest = peak - before > highest ? peak - before : highest;
+    }
+    printf("batch=%d run_bytes=%llu\n", (int)settings->batch, (unsigned long long)highest);
+}
+
 static void measure(const char *path, const struct settings *settings,
                     const struct engine_ops *engine)
 {
@@ -260,6 +308,11 @@ static void measure(const char *path, const struct settings *settings,
     loop_open(&loop, path, settings);
     hist_reset(&loop.latency);
     (void)loop_run(&loop, settings, settings->warm_seconds);
+    if (settings->peak) {
+        peak_measure(&loop, settings);
+        loop_close(&loop, settings);
+        return;
+    }
     hist_reset(&loop.latency);
     uint64_t start_ns = clock_now_ns();
     uint64_t cpu_ns = clock_thread_cpu_ns();

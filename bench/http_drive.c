@@ -106,14 +106,6 @@ static struct drive drive;
 
 static void drive_send(uint64_t intended_ns);
 
-static void drive_end(void)
-{
-    if (!drive.closing && http_client_in_flight(drive.client) == 0) {
-        drive.closing = true;
-        http_client_close(drive.client, NULL, NULL);
-    }
-}
-
 /* Closes once nothing is in flight; called for every answer after the end, and by the pacer. */
 static void drive_end(void)
 {
