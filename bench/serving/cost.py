@@ -3,7 +3,6 @@
 from bodies import model_bodies, plain_bodies
 from common import (Echo, Roost, drive, drive_cpu_us, explicit, figure, infer_ns, infer_path,
                     median, say, spread, zoo_make)
-                    say, spread, zoo_make)
 import common
 
 # 1 KB of tensor there and back; no time in the engine.
