@@ -19,7 +19,7 @@ import time
 BUILD = os.environ.get("ROOST_BUILD", "")
 BINARY = os.path.join(BUILD, "src/cli/roost")
 SOAK = os.environ.get("ROOST_SOAK") == "1"
-PATIENCE_S = 120
+PATIENCE_S = 60
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:|WARNING: ThreadSanitizer|assert")
 
 
@@ -215,7 +215,7 @@ class Server:
 
     def __exit__(self, kind, value, trace):
         try:
-            if kind is None:
+            if kind is None and self.process is not None:
                 self.stop()
         except BaseException:
             self.tell_log()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ten times more than a tenant can do: memory bounded, refusals at once, everything accounted for."""
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
+from load import Load, assert_conserved, wait_for_idle  # noqa: E402
+from roost_server import SOAK, Server, fake_model, row_sums, wait_for  # noqa: E402
+
+SECONDS = 60 if SOAK else 5
+MIB = 1 << 20
+SLEEPS = fake_model("service sleep", "service_us 8000 0", "jitter 30 7")
+
+
+class Overload(unittest.TestCase):
+    def overload(self, config, statuses):
+        """40 clients that never pause, against 125 requests/s; a neighbour is served meanwhile."""
+        models = {"m": SLEEPS, "neighbour": fake_model("service_us 200 10")}
+        with Server(models, config) as server:
+            before = server.memory_bytes()
+            end = time.monotonic() + SECONDS
+            with Load(server, {"m": 40, "neighbour": 1}) as load:
+                while time.monotonic() < end:
+                    server.alive()
+                    metrics = server.metrics()
+                    self.assertLessEqual(metrics["roost_queue_requests", "m"], 8)
+                    self.assertLess(server.memory_bytes() - before, 48 * MIB)
+                    load.progress("m", 50)
+            counts = load.counts["m"]
+            self.assertLessEqual(set(counts), statuses, load.errors)
+            self.assertGreater(counts[200], 0)
+            self.assertGreater(counts[429], counts[200])
+            self.assertEqual(sum(counts.values()), load.sent["m"])
+            self.assertEqual(set(load.counts["neighbour"]), {200})
+            for headers in load.headers:
+                self.assertGreaterEqual(int(headers["Retry-After"]), 1)
+            assert_conserved(server, load, models)
+            metrics = server.metrics()
+            self.assertEqual(metrics["roost_refused", "m"], counts[429])
+            self.assertEqual(metrics["roost_expired", "m"], counts[504])
+            self.assertEqual(row_sums(server.infer("m")), [10])
+
+    def test_queue_is_bounded(self):
+        self.overload("defaults: {batching: off, shed: never}\n"
+                      "tenants: [{name: m, queue_max: 8, deadline: 30 s}]", {200, 429})
+
+    def test_deadlines(self):
+        """With shedding by deadline what is predicted to be late is refused at once."""
+        self.overload("defaults: {batching: off}\n"
+                      "tenants: [{name: m, queue_max: 8, deadline: 40 ms}]", {200, 429, 504})
+
+    def test_input_memory_is_bounded(self):
+        """Large bodies beyond the tenant's budget are refused, and the budget is whole again."""
+        model = fake_model("service sleep", "service_us 100000 0", inputs="x FP32 -1 262144",
+                           outputs="y FP32 -1 1")
+        config = "tenants: [{name: m, input_memory: 8 MiB, batching: off, shed: never}]"
+        header = (b'{"inputs":[{"name":"x","shape":[1,262144],"datatype":"FP32",'
+                  b'"parameters":{"binary_data_size":1048576}}]}')
+        with Server({"m": model}, config) as server:
+            before = server.memory_bytes()
+            request = (b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+                       b"Inference-Header-Content-Length: %d\r\n\r\n"
+                       % (len(header) + MIB, len(header)))
+            sockets = []
+            for _ in range(20):
+                sockets.append(server.socket())
+                sockets[-1].sendall(request)
+            refused = [one for one in sockets if self.is_refused(server, one)]
+            self.assertGreaterEqual(len(refused), 12)
+            for one in sockets:
+                if one not in refused:
+                    one.sendall(header + bytes(MIB))
+                    self.assertIn(b"HTTP/1.1 200", one.recv(100))
+                one.close()
+            wait_for_idle(server, ["m"])
+            self.assertLess(server.memory_bytes() - before, 32 * MIB)
+
+    def is_refused(self, server, one):
+        """The place of a body is reserved when its length is known, so the answer is there now or
+        the server waits for the body."""
+        wait_for("the headers to be read", lambda: server.metrics()[
+            "roost_http_requests", None] >= 20)
+        one.setblocking(False)
+        try:
+            answer = one.recv(10000)
+        except BlockingIOError:
+            return False
+        finally:
+            one.setblocking(True)
+            one.settimeout(60)
+        self.assertIn(b" 429 ", answer)
+        self.assertIn(b"Retry-After: ", answer)
+        return True
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
