@@ -112,7 +112,7 @@ static void server_grace_over(uv_timer_t *timer)
     struct server *server = timer->data;
     log_warn("server.grace", "result=\"what is still running is dropped\"");
     server->exit_code = 1;
-    server_finish(server);
+    uv_stop(&server->loop); /* hosts that do not end would keep it going; the spawner ends them */
 }
 
 void server_stop(struct server *server)
