@@ -199,7 +199,7 @@ static bool unit_event(struct unit *unit, const struct link_event *event)
         }
         return true;
     case LINK_READY:
-        if (unit->state == UNIT_LOADING && !unit->unwanted) {
+        if (unit->state == UNIT_LOADING && !unit->unwanted && !unit->exited) {
             unit_host_ready(unit, clock_now_ns());
         }
         return true;
@@ -222,17 +222,21 @@ static bool unit_event(struct unit *unit, const struct link_event *event)
     return true;
 }
 
-static void unit_control_readable(uv_poll_t *poll, int status, int events)
+static void unit_take_events(struct unit *unit)
 {
-    (void)status;
-    (void)events;
-    struct unit *unit = poll->data;
     struct link_event event;
     while (unit->link != NULL && link_next_event(unit->link, &event)) {
         if (!unit_event(unit, &event)) {
             return;
         }
     }
+}
+
+static void unit_control_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    unit_take_events(poll->data);
 }
 
 static void unit_completion_readable(uv_poll_t *poll, int status, int events)
@@ -338,6 +342,8 @@ void unit_exited(struct unit *unit, int status)
         unit_optimiser_exited(unit, status);
         return;
     }
+    unit->exited = true;
+    unit_take_events(unit); /* why it could not load came by another descriptor than its end */
     unit_take_results(unit);
     unsigned slots[HOST_SLOTS_MAX];
     unsigned count = link_orphans(unit->link, slots);

@@ -52,6 +52,7 @@ struct unit {
     bool permit;   /* holds one of the server's start permits */
     bool unwanted; /* be gone as soon as possible */
     bool failed;   /* LINK_FAILED was reported */
+    bool exited;   /* reaped; only what it left is still handled */
     bool killed;   /* by us, because it hung */
     bool lifted;
     uint64_t started_ns, process_started_ns, ready_ns;
