@@ -12,6 +12,8 @@ const struct command commands[] = {
      cmd_zoo_help},
     {"models", "[options]", "list the models of a server, or of a model repository", cmd_models,
      cmd_models_help},
+    {"sim", "SCENARIO.yaml [options] | --replay LOG", "try policies on a node in virtual time",
+     cmd_sim, cmd_sim_help},
     {"version", "", "print the version", cmd_version, NULL},
     {"help", "[COMMAND]", "explain a command", cmd_help, NULL},
 };

@@ -30,6 +30,8 @@ int cmd_zoo(int argc, char **argv);
 void cmd_zoo_help(void);
 int cmd_models(int argc, char **argv);
 void cmd_models_help(void);
+int cmd_sim(int argc, char **argv);
+void cmd_sim_help(void);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

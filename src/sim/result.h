@@ -42,7 +42,6 @@ struct result {
     uint64_t seed, events, requests;
     uint64_t ticks, faults;
     double cores_ns_available; /* over the run, without the drain */
-    double wall_s;             /* what it took to simulate; the caller fills it in */
     struct result_tenant *tenants;
     uint32_t sample_count, samples_max;
     struct result_sample *samples; /* samples[n * tenants + tenant] */

@@ -9,8 +9,8 @@
  *   sim_manager.c  the tick: view, policy, plan
  *
  * Speeds change whenever somebody starts or stops, so a run's end is not known when it begins.
- * But all runs of a tenant go at one speed. Its virtual clock `done_ns` counts the work that each of
- * them has got done, and a run that needs w more ends when the clock has moved on by w:
+ * But all runs of a tenant go at one speed. Its virtual clock `done_ns` counts the work that each
+ * of them has got done, and a run that needs w more ends when the clock has moved on by w:
  *
  *   real time  ----+--------+------------------+-->
  *   speed           1        1/3 (neighbours)   1
