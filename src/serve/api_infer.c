@@ -300,7 +300,8 @@ void api_infer_body(struct call *call)
 void api_infer_gone(struct call *call)
 {
     if (call->request != NULL) {
-        if (call->request->state == REQUEST_NEW && call->request->item.arrival_ns == 0) {
+        bool submitted = call->request->item.arrival_ns != 0 || call->request->split != NULL;
+        if (!submitted) {
             request_free(call->request); /* its body never came */
         } else {
             request_abandon(call->request);

@@ -48,7 +48,8 @@ static void status_unit(struct json_writer *w, const struct unit *unit)
     json_field_bool(w, "landlock", unit->sandbox.landlock);
     json_field_bool(w, "network_namespace", unit->sandbox.network_namespace);
     json_field_bool(w, "capabilities_dropped", unit->sandbox.capabilities_dropped);
-    json_field_string(w, "reason", unit->sandbox.reason);
+    json_field_string(w, "reason",
+                      unit->server->settings.sandbox ? unit->sandbox.reason : "turned off");
     json_end_object(w);
     json_end_object(w);
 }

@@ -289,7 +289,7 @@ void lane_enqueue(struct lane *lane, struct request *request)
         return;
     }
     lane->idle_since_ns = 0;
-    if (lane->state == LANE_PARKED) {
+    if (lane->state == LANE_PARKED && lane->coming == NULL) {
         lane_start(lane, lane->variant);
     }
     lane_pump(lane);

@@ -237,8 +237,14 @@ static void round_done(uv_work_t *work, int status)
         server->first_reconciled = true;
     } else if (round->err != ROOST_OK) {
         char quoted[2 * DETAIL_BYTES_MAX];
-        log_error("config.invalid", "reason=%s result=\"the old state is kept\"",
-                  log_quote(round->detail.text, quoted, sizeof quoted));
+        log_quote(round->detail.text, quoted, sizeof quoted);
+        if (!server->first_reconciled && server->state == SERVER_RUNNING) {
+            log_error("server.start", "reason=%s", quoted);
+            server->exit_code = roost_err_exit_code(round->err);
+            server_stop(server);
+        } else {
+            log_error("config.invalid", "reason=%s result=\"the old state is kept\"", quoted);
+        }
         if (round->reload) {
             settings_fini(&round->settings);
         }
