@@ -8,6 +8,8 @@
 const struct command commands[] = {
     {"serve", "[options]", "serve models side by side and keep every latency promise", cmd_serve,
      cmd_serve_help},
+    {"load", "[options]", "drive a server with open-loop load and report against the SLOs",
+     cmd_load, cmd_load_help},
     {"zoo", "list | make [options] [MODEL...]", "write the demo models as real ONNX files", cmd_zoo,
      cmd_zoo_help},
     {"models", "[options]", "list the models of a server, or of a model repository", cmd_models,
