@@ -10,7 +10,7 @@
 
 /* Below this, what remains of a body goes through the read buffer with whatever follows it. */
 static const uint64_t direct_read_bytes_min = 16 * 1024;
-/* A collected body's memory is taken in steps: a client that only declares a large one gets none. */
+/* A collected body's memory is taken in steps: who only declares a large one gets none. */
 static const uint64_t direct_read_bytes_max = 1024 * 1024;
 /* How many connections too many may hear a reason for being closed, at one time. */
 enum { TURNED_AWAY_MAX = 64 };
