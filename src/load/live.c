@@ -19,11 +19,27 @@ bool live_init(struct live *live, size_t tenant_count)
         live->tenant_count = 0;
         return false;
     }
-    for (size_t i = 0; i < tenant_count; i++) {
-        for (unsigned k = 0; k < LIVE_SLOTS; k++)
-            hist_reset(&live->tenants[i].slots[k].latency);
-    }
+    live_reset(live);
     return true;
+}
+
+static void slot_reset(struct live *live, unsigned slot)
+{
+    live->slot_ns[slot] = 0;
+    for (size_t i = 0; i < live->tenant_count; i++) {
+        struct live_slot *one = &live->tenants[i].slots[slot];
+        hist_reset(&one->latency);
+        one->answers = 0;
+        one->failures = 0;
+        one->hits = 0;
+    }
+}
+
+void live_reset(struct live *live)
+{
+    for (unsigned i = 0; i < LIVE_SLOTS; i++)
+        slot_reset(live, i);
+    live->slot = 0;
 }
 
 void live_fini(struct live *live)
@@ -58,14 +74,7 @@ void live_turn(struct live *live, uint64_t slot_ns)
 {
     live->slot_ns[live->slot] = slot_ns;
     live->slot = (live->slot + 1) % LIVE_SLOTS;
-    live->slot_ns[live->slot] = 0;
-    for (size_t i = 0; i < live->tenant_count; i++) {
-        struct live_slot *slot = &live->tenants[i].slots[live->slot];
-        hist_reset(&slot->latency);
-        slot->answers = 0;
-        slot->failures = 0;
-        slot->hits = 0;
-    }
+    slot_reset(live, live->slot);
 }
 
 /* The slots of one tenant together, but for the one that is being filled. */

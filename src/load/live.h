@@ -52,6 +52,9 @@ void live_name(struct live *live, size_t tenant, const char *name, const struct 
 
 void live_add(struct live *live, const struct load_record *record);
 
+/* Forgets everything: another run begins. */
+void live_reset(struct live *live);
+
 /* `slot_ns` have passed since the last turn: what is older than LIVE_SLOTS turns is forgotten. */
 void live_turn(struct live *live, uint64_t slot_ns);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load/report.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ void report_reset(struct report *report)
     report->was_interrupted = false;
     report->duration_ns = 0;
     report->lost = 0;
+    report->crowded = 0;
     report->cpu_ns = 0;
 }
 
@@ -166,16 +168,16 @@ void report_seal(struct report *report, uint64_t until_ns)
     }
 }
 
-void report_finish(struct report *report, uint64_t end_ns, const uint64_t *scheduled, uint64_t lost,
-                   uint64_t cpu_ns)
+void report_finish(struct report *report, const struct report_end *end)
 {
     uint64_t window_end_ns = report->options.window_end_ns;
-    end_ns = end_ns < window_end_ns ? end_ns : window_end_ns;
+    uint64_t end_ns = end->end_ns < window_end_ns ? end->end_ns : window_end_ns;
     report->duration_ns = end_ns > report->options.warmup_ns ? end_ns - report->options.warmup_ns
                                                              : 0;
-    memcpy(report->scheduled, scheduled, report->tenant_count * sizeof(*scheduled));
-    report->lost = lost;
-    report->cpu_ns = cpu_ns;
+    memcpy(report->scheduled, end->scheduled, report->tenant_count * sizeof(*end->scheduled));
+    report->lost = end->lost;
+    report->crowded = end->crowded;
+    report->cpu_ns = end->cpu_ns;
     report->is_finished = true;
     report_seal(report, UINT64_MAX);
 }
@@ -208,7 +210,8 @@ static void latencies_summarize(const struct hist *latency, struct report_summar
  * known every answer is as good as any. */
 static double relative_hits(const struct report_tenant *tenant)
 {
-    double top = fmax(tenant->info.accuracy_top, tenant->accuracy_seen);
+    /* Records carry floats, so the best is one as well, or it would never be reached. */
+    double top = fmax((double)(float)tenant->info.accuracy_top, tenant->accuracy_seen);
     if (isnan(top) || top <= 0.0)
         return (double)tenant->hits;
     return tenant->accuracy_sum / top + (double)tenant->accuracy_missing;
@@ -291,6 +294,20 @@ void report_summarize(const struct report *report, int tenant, struct report_sum
         tenant_summarize(report, (size_t)tenant, summary);
 }
 
+static void lag_explain(const struct report *report, struct report_validity *validity)
+{
+    char lag[24];
+    char bound[24];
+    int used = snprintf(validity->reason, sizeof(validity->reason),
+                        "the generator's own lag (p99 %s) exceeds a tenth of the smallest SLO (%s)",
+                        duration_format(validity->lag_p99_ns, lag, sizeof(lag)),
+                        duration_format(validity->bound_ns, bound, sizeof(bound)));
+    if (report->crowded > 0 && used > 0 && (size_t)used < sizeof(validity->reason))
+        (void)snprintf(validity->reason + used, sizeof(validity->reason) - (size_t)used,
+                       "; %" PRIu64 " requests found every connection busy: see --connections",
+                       report->crowded);
+}
+
 void report_validate(const struct report *report, struct report_validity *validity)
 {
     *validity = (struct report_validity){
@@ -307,16 +324,11 @@ void report_validate(const struct report *report, struct report_validity *validi
     }
     if (report->lost > 0) {
         validity->is_valid = false;
-        (void)snprintf(validity->reason, sizeof(validity->reason), "%llu records found no memory",
-                       (unsigned long long)report->lost);
-    } else if (validity->bound_ns > 0 && validity->lag_p99_ns > validity->bound_ns) {
-        char lag[24];
-        char bound[24];
-        validity->is_valid = false;
         (void)snprintf(validity->reason, sizeof(validity->reason),
-                       "the generator's own lag (p99 %s) exceeds a tenth of the smallest SLO (%s)",
-                       duration_format(validity->lag_p99_ns, lag, sizeof(lag)),
-                       duration_format(validity->bound_ns, bound, sizeof(bound)));
+                       "%" PRIu64 " records found no memory", report->lost);
+    } else if (validity->bound_ns > 0 && validity->lag_p99_ns > validity->bound_ns) {
+        validity->is_valid = false;
+        lag_explain(report, validity);
     }
 }
 

@@ -74,9 +74,17 @@ struct report {
     bool is_finished;
     uint64_t duration_ns; /* of the window */
     uint64_t *scheduled;  /* per tenant */
-    uint64_t lost;
+    uint64_t lost;        /* records that found no memory */
+    uint64_t crowded;     /* requests that were due while every connection was busy */
     uint64_t cpu_ns;
     bool was_interrupted; /* set by the caller */
+};
+
+/* How a run ended. */
+struct report_end {
+    uint64_t end_ns;           /* when the sending did */
+    const uint64_t *scheduled; /* counted requests that were due, per tenant */
+    uint64_t lost, crowded, cpu_ns;
 };
 
 /* False when memory is short. Safe to fini after that. */
@@ -93,9 +101,8 @@ void report_add(struct report *report, const struct load_record *record);
  * computed and the memory behind them is given back. */
 void report_seal(struct report *report, uint64_t until_ns);
 
-/* Closes the report: `end_ns` is when the sending ended, `scheduled` what was due per tenant. */
-void report_finish(struct report *report, uint64_t end_ns, const uint64_t *scheduled, uint64_t lost,
-                   uint64_t cpu_ns);
+/* Closes the report. */
+void report_finish(struct report *report, const struct report_end *end);
 
 /* Why requests failed in this way; "" is nothing. Longer texts are cut. */
 void report_reason(struct report *report, size_t tenant, enum outcome outcome, const char *text);
@@ -124,7 +131,7 @@ struct report_validity {
     bool is_valid;
     uint64_t lag_p50_ns, lag_p99_ns, lag_max_ns;
     uint64_t bound_ns; /* 0: no tenant has an SLO */
-    char reason[160];  /* "" when valid */
+    char reason[240];  /* "" when valid */
 };
 void report_validate(const struct report *report, struct report_validity *validity);
 

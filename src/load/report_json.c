@@ -127,6 +127,7 @@ static void generator_write(struct json_writer *json, const struct report *repor
     else
         json_double(json, (double)validity->bound_ns / (double)NS_PER_MS);
     json_field_double(json, "cpu_s", (double)report->cpu_ns / (double)NS_PER_S);
+    json_field_uint(json, "connections_busy", report->crowded);
     json_field_uint(json, "records_lost", report->lost);
     json_end_object(json);
 }

@@ -93,7 +93,7 @@ static void panels_fill(const struct report *report, size_t index, struct tenant
     plot->cdf_marks[1] = (struct svg_mark){.value = info->slo.quantile * 100.0};
     panels[0] = (struct svg_panel){
         .title = plot->title,
-        .x = {.label = "time (s)", .minimum = NAN, .maximum = NAN},
+        .x = {.label = "time (s)", .minimum = 0, .maximum = (double)report->duration_ns / 1e9},
         .y = {.label = "latency (ms)", .minimum = NAN, .maximum = NAN},
         .series = plot->time_series,
         .series_count = TIME_LINES,

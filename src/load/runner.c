@@ -201,6 +201,7 @@ static void plan_start(struct runner *runner, const struct runner_plan *plan)
     runner->plan = *plan;
     runner->state = RUNNER_SENDING;
     runner->counted = 0;
+    runner->crowded = 0;
     runner->cpu_start_ns = clock_thread_cpu_ns();
     runner->end_ns = plan->duration_ns > UINT64_MAX - plan->warmup_ns
                          ? UINT64_MAX

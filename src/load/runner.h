@@ -63,6 +63,7 @@ struct runner_chunk {
     uint64_t end_ns;  /* is_last: when the sending ended */
     uint64_t cpu_ns;  /* is_last: used by the load thread during the plan */
     uint64_t lost;    /* records that found no memory; a report without them is void */
+    uint64_t crowded; /* requests that were due while every connection was busy */
     size_t record_count;
     struct load_record *records;
     uint64_t *scheduled; /* is_last: per tenant, counted requests */

@@ -65,7 +65,7 @@ struct runner {
     uint64_t start_ns; /* on the clock */
     uint64_t end_ns;   /* of the run: no arrival at or after it is sent */
     uint64_t cpu_start_ns;
-    uint64_t counted, lost;
+    uint64_t counted, lost, crowded;
     unsigned in_flight;
     struct heap due;
     struct runner_lane *lanes;

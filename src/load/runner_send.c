@@ -52,6 +52,7 @@ bool runner_flush(struct runner *runner, bool is_last)
     chunk->is_last = is_last;
     chunk->end_ns = runner->end_ns;
     chunk->lost = runner->lost;
+    chunk->crowded = runner->crowded;
     chunk->cpu_ns = clock_thread_cpu_ns() - runner->cpu_start_ns;
     if (!ring_push(&runner->chunks, chunk)) {
         /* The reader has been stuck for very long; the report will say that it is void. */
@@ -197,6 +198,7 @@ void runner_send(struct runner *runner, struct runner_lane *lane)
         return;
     }
     flight->rows = flight->request->rows;
+    runner->crowded += runner->in_flight >= runner->options.connections_max ? 1 : 0;
     runner->in_flight++;
     http_client_send(runner->client, &flight->request->head, &flight->request->body, reply_arrived,
                      flight);

@@ -114,7 +114,14 @@ static void best_keep(struct session *session)
 
 static void plan_over(struct session *session, const struct runner_chunk *chunk)
 {
-    report_finish(session->report, chunk->end_ns, chunk->scheduled, chunk->lost, chunk->cpu_ns);
+    struct report_end end = {
+        .end_ns = chunk->end_ns,
+        .scheduled = chunk->scheduled,
+        .lost = chunk->lost,
+        .crowded = chunk->crowded,
+        .cpu_ns = chunk->cpu_ns,
+    };
+    report_finish(session->report, &end);
     roost_assert(chunk->lost > 0 || report_is_conserved(session->report));
     for (size_t i = 0; i < session->report->tenant_count; i++) {
         for (unsigned k = OUTCOME_OK + 1; k < OUTCOME_COUNT; k++)

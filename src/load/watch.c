@@ -113,7 +113,7 @@ static void watch_turn(uv_timer_t *timer)
     watch->turns++;
     if (watch->is_terminal)
         table_draw(watch);
-    else if (watch->turns % LINE_TURNS == 0)
+    else if (watch->with_lines && watch->turns % LINE_TURNS == 0)
         lines_print(watch);
 }
 
@@ -138,6 +138,7 @@ enum roost_err watch_open(struct watch *watch, uv_loop_t *loop,
     const struct load_tenants *tenants = options->tenants;
     *watch = (struct watch){.is_terminal = options->live_is_terminal,
                             .with_color = options->with_color,
+                            .with_lines = !options->find_max,
                             .url = options->url};
     strbuf_init(&watch->request);
     if (options->live == NULL)
@@ -195,6 +196,7 @@ void watch_begin(struct watch *watch, uint64_t total_ns)
     watch->total_ns = total_ns;
     watch->now_ns = 0;
     watch->turn_ns = 0;
+    live_reset(&watch->live);
 }
 
 void watch_add(struct watch *watch, const struct load_record *record)

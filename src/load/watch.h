@@ -21,6 +21,7 @@ enum { WATCH_PHASE_BYTES_MAX = 64 };
 struct watch {
     FILE *out; /* NULL: shows nothing */
     bool is_terminal, with_color;
+    bool with_lines; /* without a terminal: a search tells its steps, which is enough */
     const char *url;
     struct live live;
     uv_timer_t timer;
