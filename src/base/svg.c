@@ -310,14 +310,13 @@ static void mark_write(const struct canvas *canvas, const struct svg_mark *mark)
         strbuf_printf(canvas->out, " d=\"M%.1f %.1fV%.1f\"/>\n", x, canvas->top,
                       canvas->top + canvas->height);
         if (mark->name != NULL)
-            text_write(canvas->out, x + 4, canvas->top + 10, "fill=\"#C00000\"", mark->name);
+            text_write(canvas->out, x + 4, canvas->top + 10, "class=\"note\"", mark->name);
         return;
     }
     double y = place_y(canvas, mark->value);
     strbuf_printf(canvas->out, " d=\"M%.1f %.1fH%.1f\"/>\n", canvas->left, y, right);
     if (mark->name != NULL)
-        text_write(canvas->out, right - 2, y - 4, "text-anchor=\"end\" fill=\"#C00000\"",
-                   mark->name);
+        text_write(canvas->out, right - 2, y - 4, "class=\"note\" text-anchor=\"end\"", mark->name);
 }
 
 /* Names in one row above the panel, from the right; what does not fit goes on in the next row,
@@ -390,11 +389,13 @@ void svg_write(const struct svg_plot *plot, struct strbuf *out)
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
                   "viewBox=\"0 0 %.0f %.0f\">\n",
                   total_width, total_height, total_width, total_height);
-    strbuf_puts(out, "<style>text{font:11px sans-serif;fill:#333}.title{font-weight:bold}"
-                     ".head{font-size:16px;font-weight:bold}path{fill:none}"
-                     ".grid{stroke:#E4E4E4}.axis{stroke:#666}"
-                     ".line{stroke-width:1.6;stroke-linejoin:round;stroke-linecap:round}"
-                     ".mark{stroke-dasharray:4 3}</style>\n");
+    strbuf_puts(out,
+                "<style>text{font:11px sans-serif;fill:#333}.title{font-weight:bold}"
+                ".head{font-size:16px;font-weight:bold}path{fill:none}"
+                ".grid{stroke:#E4E4E4}.axis{stroke:#666}"
+                ".line{stroke-width:1.6;stroke-linejoin:round;stroke-linecap:round}"
+                ".mark{stroke-dasharray:4 3}"
+                ".note{fill:#C00000;paint-order:stroke;stroke:#FFF;stroke-width:3px}</style>\n");
     strbuf_puts(out, "<rect width=\"100%\" height=\"100%\" fill=\"#FFF\"/>\n");
     if (plot->title != NULL)
         text_write(out, GAP, GAP + 14, "class=\"head\"", plot->title);
