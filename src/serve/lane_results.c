@@ -206,6 +206,9 @@ void lane_orphans(struct lane *lane, struct unit *unit, const unsigned *slots, u
                   enum death death)
 {
     for (unsigned s = 0; s < count; s++) {
+        unit->batches[slots[s]]->returned = true;
+    }
+    for (unsigned s = 0; s < count; s++) {
         struct batch *batch = unit->batches[slots[s]];
         for (unsigned r = 0; r < batch->count; r++) {
             struct request *request = batch->requests[r];

@@ -37,6 +37,7 @@ enum unit_state {
 struct batch {
     unsigned count;
     uint64_t rows;
+    bool returned; /* from the host: its requests are being answered and freed, one by one */
     struct request *requests[HOST_PIECES_MAX];
 };
 
@@ -55,13 +56,17 @@ struct unit {
     bool exited;   /* reaped; only what it left is still handled */
     bool killed;   /* by us, because it hung */
     bool lifted;
+    bool suspect;  /* a request that saw a host die runs, and nothing beside it */
+    bool starved;  /* waits for memory that hosts which end now will free */
     uint64_t started_ns, process_started_ns, ready_ns;
+    uint64_t idle_ns; /* since when it stands by or drains */
     uint64_t batches_done;
     char key[CACHE_KEY_BYTES];
     char stage[FILE_PATH_BYTES_MAX];
     char path[FILE_PATH_BYTES_MAX];
     bool optimised;
-    uint64_t memory_estimate_bytes;
+    uint64_t memory_need_bytes;     /* what preparing it said */
+    uint64_t memory_estimate_bytes; /* the same, once it has been granted */
     struct process_memory memory; /* measured on ticks */
     struct sandbox_report sandbox;
     struct link_result result;             /* the one being handled; large, so not on the stack */
@@ -101,6 +106,9 @@ void unit_tick(struct unit *unit, uint64_t now_ns, bool measure);
 
 /* A permit is free: go on if waiting. */
 void unit_permit(struct unit *unit);
+
+/* For one that is starved: looks for memory again. */
+void unit_feed(struct unit *unit);
 
 const char *unit_state_name(enum unit_state state);
 

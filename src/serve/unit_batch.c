@@ -112,6 +112,7 @@ bool unit_publish(struct unit *unit, struct request *const *requests, unsigned c
     }
     batch->count = count;
     batch->rows = rows;
+    batch->returned = false;
     memcpy(batch->requests, requests, count * sizeof *requests);
     for (unsigned r = 0; r < count; r++) {
         requests[r]->state = REQUEST_RUNNING;
@@ -126,6 +127,9 @@ bool unit_publish(struct unit *unit, struct request *const *requests, unsigned c
 void unit_request_over(struct unit *unit, unsigned slot)
 {
     const struct batch *batch = unit->batches[slot];
+    if (batch->returned) {
+        return; /* an answer ended its connection, and this is a companion of the same one */
+    }
     for (unsigned r = 0; r < batch->count; r++) {
         if (!batch->requests[r]->over) {
             return;
@@ -141,6 +145,7 @@ bool unit_take_results(struct unit *unit)
     while (unit->link != NULL && link_next_result(unit->link, result)) {
         any = true;
         unit->batches_done++;
+        unit->batches[result->slot]->returned = true;
         lane_result(unit->lane, unit, result);
         unit->batches[result->slot]->count = 0;
         link_release(unit->link, result->slot);
