@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "serve/control.h"
 #include "serve/lane.h"
 #include "serve/tenant.h"
 
@@ -41,6 +42,7 @@ static const struct route routes[] = {
     {METHOD_POST, "v2/repository/models/{}/unload", INFERENCE, NULL, api_repository_unload,
      api_repository_gone},
     {METHOD_GET, "v2/roost/status", CONTROL, NULL, api_status, NULL},
+    {METHOD_POST, "v2/roost/tenants/{}/switch", CONTROL, NULL, control_switch, NULL},
 };
 
 /* One of these is an HTTP server's handler data. */

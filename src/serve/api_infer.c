@@ -19,6 +19,7 @@
 enum { BODY_ALIGNMENT = 64, INFER_HEADERS_MAX = 4 };
 
 static const char header_length_name[] = "Inference-Header-Content-Length";
+static const char variant_name[] = "roost_variant"; /* parameter of requests and answers */
 
 /* ---- answers ------------------------------------------------------------------------ */
 
@@ -66,7 +67,7 @@ static enum roost_err message_build(struct infer_message *message, struct call *
     const struct lane *lane = request->lane;
     struct oip_part parts[MODEL_TENSORS_MAX];
     size_t part_count = 0, header_length = 0;
-    struct oip_response_parameter variant = {"roost_variant", reply->variant};
+    struct oip_response_parameter variant = {variant_name, reply->variant};
     struct oip_response response = {.model = &lane->model,
                                     .request = &call->oip,
                                     .outputs = reply->outputs,
@@ -243,6 +244,27 @@ static enum roost_err infer_body(struct call *call, struct strbuf *plain, struct
     return ROOST_OK;
 }
 
+/* The client may name the variant that is to answer. */
+static enum roost_err infer_pin(struct call *call, struct detail *detail)
+{
+    const struct lane *lane = call->lane;
+    for (unsigned i = 0; i < call->oip.parameter_count; i++) {
+        const struct oip_parameter *parameter = &call->oip.parameters[i];
+        if (strcmp(parameter->key, variant_name) != 0) {
+            continue;
+        }
+        unsigned variant = parameter->type == OIP_STRING ? lane_find_variant(lane, parameter->text)
+                                                         : lane->variant_count;
+        if (variant == lane->variant_count) {
+            return detail_set(detail, ROOST_INVALID,
+                              "parameters.%s: must name a variant of model '%s'", variant_name,
+                              lane->tenant->name);
+        }
+        call->request->pin = variant + 1;
+    }
+    return ROOST_OK;
+}
+
 /* From the codec's view of the request to the lane's. */
 static void infer_fill(struct call *call)
 {
@@ -289,6 +311,9 @@ void api_infer_body(struct call *call)
                               &call->oip, &detail);
     }
     strbuf_fini(&plain);
+    if (err == ROOST_OK) {
+        err = infer_pin(call, &detail);
+    }
     if (err != ROOST_OK) {
         infer_refuse(call, err, detail.text, err == ROOST_OVERLOADED ? NS_PER_S : 0);
         return;

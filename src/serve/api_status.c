@@ -89,10 +89,12 @@ static void status_lane(struct json_writer *w, struct lane *lane, uint64_t now_n
     json_field_string(w, "state", status_state(lane));
     json_field_string(w, "reason", lane->reason.text);
     json_field_string(w, "variant", lane->variants[lane->variant].desired.name);
+    json_field_string(w, "wanted", lane->variants[lane->wanted].desired.name);
+    json_field_uint(w, "switches", lane->switches);
     json_field_double(w, "slo_percentile", lane->settings.slo_percentile);
     json_field_uint(w, "slo_ns", lane->settings.slo_ns);
-    json_field_uint(w, "queue_requests", queue_count(&lane->queue));
-    json_field_uint(w, "queue_rows", lane->queue.rows);
+    json_field_uint(w, "queue_requests", lane_waiting(lane));
+    json_field_uint(w, "queue_rows", lane_waiting_rows(lane));
     json_field_uint(w, "workers", lane->workers);
     json_field_uint(w, "batch_rows_max", lane->limits.rows_max);
     json_field_uint(w, "input_memory_bytes", input_memory_used_bytes(lane->memory));

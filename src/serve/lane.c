@@ -19,6 +19,11 @@ static const uint64_t window_length_ns = 10 * NS_PER_S;
 static const unsigned slots_per_worker = 2;    /* one running, one staged */
 static const uint64_t priority_default = 1000; /* where the model defines no levels */
 
+static struct request *request_of(struct queue_item *item)
+{
+    return (struct request *)((char *)item - offsetof(struct request, item));
+}
+
 /* ---- birth and death ------------------------------------------------------------ */
 
 static void lane_timer_closed(uv_handle_t *handle)
@@ -32,6 +37,9 @@ static void lane_free(struct lane *lane)
         uv_close((uv_handle_t *)lane->wake, lane_timer_closed);
     }
     queue_fini(&lane->queue);
+    for (unsigned i = 0; i < lane->variant_count && lane->variants != NULL; i++) {
+        queue_fini(&lane->variants[i].pinned);
+    }
     if (lane->memory != NULL) {
         input_memory_free(lane->memory);
     }
@@ -63,6 +71,7 @@ static enum roost_err lane_allocate(struct lane *lane, const struct desired_vers
     }
     for (unsigned i = 0; i < version->variant_count; i++) {
         lane->variants[i].desired = version->variants[i];
+        queue_init(&lane->variants[i].pinned);
     }
     uint64_t budget = lane->settings.input_memory_bytes;
     return input_memory_new(budget != 0 ? budget : input_memory_default_bytes, &lane->memory,
@@ -137,10 +146,12 @@ void lane_update(struct lane *lane, const struct tenant_settings *settings)
         cpus_parse(lane->settings.cpus, &lane->cpus, NULL); /* was checked with roost.yaml */
     }
     lane_refresh_limits(lane);
-    if (lane->active != NULL) {
-        link_set_workers(lane->active->link, lane->workers, &lane->cpus);
-        lane_pump(lane);
+    for (const struct unit *unit = lane->server->units; unit != NULL; unit = unit->next) {
+        if (unit->lane == lane && unit->state == UNIT_READY) {
+            link_set_workers(unit->link, lane->workers, &lane->cpus);
+        }
     }
+    lane_pump(lane);
 }
 
 void lane_retire(struct lane *lane)
@@ -157,14 +168,21 @@ void lane_retire(struct lane *lane)
     lane->restart_at_ns = 0;
     lane->next_retiring = lane->server->retiring;
     lane->server->retiring = lane;
-    if (lane->active == NULL && lane->served && queue_count(&lane->queue) > 0) {
+    for (unsigned i = 0; i < lane->variant_count; i++) {
+        struct unit *standby = lane->variants[i].standby;
+        if (standby != NULL && queue_count(&lane->variants[i].pinned) == 0) {
+            lane->variants[i].standby = NULL;
+            unit_drain(standby);
+        }
+    }
+    if (lane->active == NULL && lane->served && lane_waiting(lane) > 0) {
         lane_start(lane, lane->variant); /* its host died just now, and these were admitted */
     }
 }
 
 bool lane_retire_step(struct lane *lane)
 {
-    bool queued = queue_count(&lane->queue) > 0;
+    bool queued = lane_waiting(lane) > 0;
     if (queued && lane->active == NULL && lane->coming == NULL) {
         lane_fail_queue(lane, ROOST_UNAVAILABLE, "the model was unloaded");
         queued = false;
@@ -175,6 +193,7 @@ bool lane_retire_step(struct lane *lane)
             lane->active = NULL;
             unit_drain(active);
         }
+        lane_drop_standby(lane);
         if (lane->coming != NULL) {
             struct unit *coming = lane->coming;
             lane->coming = NULL;
@@ -283,7 +302,7 @@ void lane_enqueue(struct lane *lane, struct request *request)
         server_expiry_add(lane->server, request);
     }
     request->state = REQUEST_QUEUED;
-    if (!queue_push(&lane->queue, &request->item)) {
+    if (!queue_push(lane_queue_of(lane, request), &request->item)) {
         request->state = REQUEST_NEW;
         lane_fail_request(request, ROOST_NO_MEMORY, "out of memory");
         return;
@@ -292,7 +311,34 @@ void lane_enqueue(struct lane *lane, struct request *request)
     if (lane->state == LANE_PARKED && lane->coming == NULL) {
         lane_start(lane, lane->variant);
     }
+    bool pinned = request->pin != 0;
     lane_pump(lane);
+    if (pinned) {
+        lane_check_pins(lane); /* of a host that has just died */
+    }
+}
+
+struct queue *lane_queue_of(struct lane *lane, const struct request *request)
+{
+    return request->pin == 0 ? &lane->queue : &lane->variants[request->pin - 1].pinned;
+}
+
+uint64_t lane_waiting(const struct lane *lane)
+{
+    uint64_t count = queue_count(&lane->queue);
+    for (unsigned i = 0; i < lane->variant_count; i++) {
+        count += queue_count(&lane->variants[i].pinned);
+    }
+    return count;
+}
+
+uint64_t lane_waiting_rows(const struct lane *lane)
+{
+    uint64_t rows = lane->queue.rows;
+    for (unsigned i = 0; i < lane->variant_count; i++) {
+        rows += lane->variants[i].pinned.rows;
+    }
+    return rows;
 }
 
 void lane_expire(struct lane *lane, struct request *request, uint64_t now_ns)
@@ -302,9 +348,10 @@ void lane_expire(struct lane *lane, struct request *request, uint64_t now_ns)
         request->expiry_ns = request->item.deadline_ns;
         server_expiry_add(lane->server, request);
         if (request->state == REQUEST_QUEUED) {
-            queue_remove(&lane->queue, &request->item);
+            struct queue *queue = lane_queue_of(lane, request);
+            queue_remove(queue, &request->item);
             request->item.priority = UINT64_MAX;
-            roost_assert(queue_push(&lane->queue, &request->item));
+            roost_assert(queue_push(queue, &request->item));
         }
         return;
     }
@@ -317,10 +364,11 @@ void lane_expire(struct lane *lane, struct request *request, uint64_t now_ns)
 
 void lane_fail_queue(struct lane *lane, enum roost_err err, const char *text)
 {
-    struct queue_item *item;
-    while ((item = queue_head(&lane->queue)) != NULL) {
-        struct request *request = (struct request *)((char *)item - offsetof(struct request, item));
-        lane_fail_request(request, err, text);
+    for (unsigned i = 0; i <= lane->variant_count; i++) {
+        struct queue *queue = i == 0 ? &lane->queue : &lane->variants[i - 1].pinned;
+        while (queue_head(queue) != NULL) {
+            lane_fail_request(request_of(queue_head(queue)), err, text);
+        }
     }
 }
 
@@ -330,35 +378,74 @@ static void lane_wake_at(struct lane *lane, uint64_t wake_ns, uint64_t now_ns)
 {
     uint64_t wait_ms = wake_ns > now_ns ? (wake_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
     uv_update_time(&lane->server->loop);
-    uv_timer_start(lane->wake, lane_wake, wait_ms, 0);
+    bool sooner = uv_is_active((uv_handle_t *)lane->wake) &&
+                  uv_timer_get_due_in(lane->wake) <= wait_ms;
+    if (!sooner) {
+        uv_timer_start(lane->wake, lane_wake, wait_ms, 0);
+    }
 }
 
 /* Takes a batch from the queue and hands it over. False: the host took nothing. */
-static bool lane_form(struct lane *lane, uint64_t rows_max)
+static bool lane_form(struct unit *unit, struct queue *queue, uint64_t rows_max)
 {
     struct queue_item *items[HOST_PIECES_MAX];
     struct request *requests[HOST_PIECES_MAX];
-    const struct request *head = (struct request *)((char *)queue_head(&lane->queue) -
-                                                    offsetof(struct request, item));
-    bool suspect = head->deaths > 0;
-    if (suspect && unit_busy(lane->active) > 0) {
+    bool suspect = request_of(queue_head(queue))->deaths > 0;
+    if (suspect && unit_busy(unit) > 0) {
         return false;
     }
     unsigned items_max = suspect ? 1 : HOST_PIECES_MAX;
-    unsigned count = queue_take_batch(&lane->queue, rows_max, items_max, items);
+    unsigned count = queue_take_batch(queue, rows_max, items_max, items);
     uint64_t rows = 0;
     for (unsigned i = 0; i < count; i++) {
-        requests[i] = (struct request *)((char *)items[i] - offsetof(struct request, item));
+        requests[i] = request_of(items[i]);
         rows += items[i]->rows;
     }
-    if (!unit_publish(lane->active, requests, count, rows)) {
+    if (!unit_publish(unit, requests, count, rows)) {
         for (unsigned i = 0; i < count; i++) {
-            roost_assert(queue_push(&lane->queue, items[i]));
+            roost_assert(queue_push(queue, items[i]));
         }
         return false;
     }
-    lane->suspect_running = suspect;
+    unit->suspect = suspect;
     return true;
+}
+
+/* Who waits for this host and is to go next: those who want its variant, or, where it is the one
+ * that serves, those who take any. NULL: nobody. */
+static struct queue *lane_next_queue(struct lane *lane, const struct unit *unit)
+{
+    struct queue *pinned = &lane->variants[unit->variant].pinned;
+    const struct queue_item *a = queue_head(pinned);
+    const struct queue_item *b = unit == lane->active ? queue_head(&lane->queue) : NULL;
+    if (a == NULL || b == NULL) {
+        return a != NULL ? pinned : b != NULL ? &lane->queue : NULL;
+    }
+    bool first = a->priority != b->priority         ? a->priority < b->priority
+                 : a->deadline_ns != b->deadline_ns ? a->deadline_ns < b->deadline_ns
+                                                    : a->arrival_ns < b->arrival_ns;
+    return first ? pinned : &lane->queue;
+}
+
+static void lane_pump_unit(struct lane *lane, struct unit *unit)
+{
+    struct queue *queue;
+    while ((queue = lane_next_queue(lane, unit)) != NULL) {
+        unsigned busy = unit_busy(unit);
+        if (busy > 0 && unit->suspect) {
+            return;
+        }
+        uint64_t now_ns = clock_now_ns();
+        struct batcher_decision decision = batcher_decide(
+            &lane->limits, &lane->variants[unit->variant].curve, queue, busy, now_ns);
+        if (decision.action == BATCHER_WAIT) {
+            lane_wake_at(lane, decision.wake_ns, now_ns);
+            return;
+        }
+        if (decision.action == BATCHER_NOTHING || !lane_form(unit, queue, decision.rows_max)) {
+            return;
+        }
+    }
 }
 
 void lane_pump(struct lane *lane)
@@ -366,21 +453,12 @@ void lane_pump(struct lane *lane)
     if (lane->state == LANE_RETIRING || lane->server->state == SERVER_DRAINING) {
         lane->limits.delay_ns = 0; /* no companions will come */
     }
-    while (lane->active != NULL && queue_head(&lane->queue) != NULL) {
-        unsigned busy = unit_busy(lane->active);
-        if (busy > 0 && lane->suspect_running) {
-            return;
-        }
-        uint64_t now_ns = clock_now_ns();
-        struct batcher_decision decision = batcher_decide(
-            &lane->limits, &lane->variants[lane->active->variant].curve, &lane->queue, busy,
-            now_ns);
-        if (decision.action == BATCHER_WAIT) {
-            lane_wake_at(lane, decision.wake_ns, now_ns);
-            return;
-        }
-        if (decision.action == BATCHER_NOTHING || !lane_form(lane, decision.rows_max)) {
-            return;
+    if (lane->active != NULL) {
+        lane_pump_unit(lane, lane->active);
+    }
+    for (unsigned i = 0; i < lane->variant_count; i++) {
+        if (lane->variants[i].standby != NULL) {
+            lane_pump_unit(lane, lane->variants[i].standby);
         }
     }
 }

@@ -19,13 +19,15 @@ static const uint64_t restart_first_ns = 100 * NS_PER_MS;
 static const uint64_t restart_slowest_ns = 10 * NS_PER_S;
 static const uint64_t healthy_after_ns = 10 * NS_PER_S; /* of service forgives earlier deaths */
 static const double hang_factor = 20;                   /* beyond the learned curve */
+static const uint64_t failed_first_ns = 10 * NS_PER_S;  /* a policy leaves a failed variant alone */
+static const unsigned failed_doublings_max = 5;
 
 void lane_start(struct lane *lane, unsigned variant)
 {
     roost_assert(lane->coming == NULL && variant < lane->variant_count);
     lane->restart_at_ns = 0;
     if (lane->active == NULL) {
-        lane->variant = variant;
+        lane->variant = lane->wanted = variant;
     }
     if (!unit_start(lane, variant)) {
         lane_unit_failed(lane, NULL, ROOST_NO_MEMORY, "out of memory");
@@ -95,6 +97,7 @@ void lane_unit_loaded(struct lane *lane, struct unit *unit, const struct model_i
     enum roost_err err = lane->known ? lane_check_same(lane, io, &detail)
                                      : lane_learn(lane, io, &detail);
     if (err != ROOST_OK) {
+        unit->failed = true;
         lane_unit_failed(lane, unit, err, detail.text);
         unit_drain(unit);
     }
@@ -105,21 +108,20 @@ void lane_unit_ready(struct lane *lane, struct unit *unit)
     struct lane_variant *variant = &lane->variants[unit->variant];
     variant->start_ns = unit->ready_ns - unit->started_ns;
     variant->err = ROOST_OK;
-    struct unit *old = lane->active;
+    variant->failures = 0;
+    variant->failed_until_ns = 0;
     lane->coming = NULL;
-    lane->active = unit;
-    lane->variant = unit->variant;
-    lane->suspect_running = false;
-    lane->served = true;
-    lane->idle_since_ns = 0;
     log_info("model.ready",
              "tenant=%s version=%s variant=%s pid=%d ms=%" PRIu64 " optimised=%d workers=%u",
              lane->tenant->name, lane->version_text, variant->desired.name,
              (int)link_pid(unit->link), variant->start_ns / NS_PER_MS, unit->optimised,
              lane->workers);
-    if (old != NULL) {
-        unit_drain(old);
+    if (lane->active != NULL && unit->variant != lane->wanted) {
+        lane_stand_by(lane, unit);
+        return;
     }
+    lane_take_over(lane, unit);
+    lane->served = true;
     if (lane->state != LANE_RETIRING) {
         bool first = lane->state != LANE_READY;
         lane->state = LANE_READY;
@@ -133,6 +135,12 @@ void lane_unit_ready(struct lane *lane, struct unit *unit)
     lane_pump(lane);
 }
 
+/* While another host steps in for the one that died, that one is still wanted. */
+static void lane_restart(struct lane *lane)
+{
+    lane_start(lane, lane->active != NULL ? lane->wanted : lane->variant);
+}
+
 static void lane_restart_later(struct lane *lane)
 {
     lane->failed_starts++;
@@ -142,7 +150,7 @@ static void lane_restart_later(struct lane *lane)
         wait_ns = doublings > 6 ? restart_slowest_ns : restart_first_ns << doublings;
     }
     if (wait_ns == 0) {
-        lane_start(lane, lane->variant);
+        lane_restart(lane);
     } else {
         lane->restart_at_ns = clock_now_ns() + wait_ns;
     }
@@ -162,20 +170,69 @@ static void lane_unavailable(struct lane *lane, enum roost_err err, const char *
     tenant_lane_settled(lane->tenant, lane);
 }
 
+static void lane_variant_fails(struct lane_variant *variant, enum roost_err err, const char *reason)
+{
+    unsigned doublings = variant->failures < failed_doublings_max ? variant->failures
+                                                                  : failed_doublings_max;
+    variant->failures++;
+    variant->failed_until_ns = clock_now_ns() + (failed_first_ns << doublings);
+    variant->err = err;
+    snprintf(variant->reason.text, sizeof variant->reason.text, "%s", reason);
+}
+
+/* The next rung that may serve in the place of one that could not be started; variant_count: none.
+ */
+static unsigned lane_next_rung(const struct lane *lane, unsigned failed)
+{
+    uint64_t now_ns = clock_now_ns();
+    double floor = lane->settings.accuracy_floor;
+    for (unsigned n = 1; n < lane->variant_count; n++) {
+        unsigned i = (failed + n) % lane->variant_count;
+        bool allowed = floor <= 0 || lane->variants[i].desired.accuracy >= floor;
+        if (allowed && !lane_variant_failed(lane, i, now_ns)) {
+            return i;
+        }
+    }
+    return lane->variant_count;
+}
+
+/* Goes on without the variant that failed. False: there is nothing to go on with. */
+static bool lane_recover(struct lane *lane, unsigned failed)
+{
+    if (lane->active != NULL) {
+        lane->wanted = lane->wanted == failed ? lane->active->variant : lane->wanted;
+        return true;
+    }
+    if (lane->state == LANE_RETIRING) {
+        return false;
+    }
+    if (lane->served && lane->variant != failed) {
+        lane->wanted = lane->variant; /* its host died while this one was started */
+        lane_restart_later(lane);
+        return true;
+    }
+    unsigned next = lane_next_rung(lane, failed);
+    if (next < lane->variant_count) {
+        lane->wanted = next;
+        lane_start(lane, next);
+        return true;
+    }
+    return false;
+}
+
 void lane_unit_failed(struct lane *lane, struct unit *unit, enum roost_err err, const char *reason)
 {
     unsigned number = unit != NULL ? unit->variant : lane->variant;
     struct lane_variant *variant = &lane->variants[number];
-    variant->err = err;
-    snprintf(variant->reason.text, sizeof variant->reason.text, "%s", reason);
+    lane_variant_fails(variant, err, reason);
     log_error("model.unavailable", "tenant=%s version=%s variant=%s err=%s reason=\"%s\"",
               lane->tenant->name, lane->version_text, variant->desired.name, roost_err_name(err),
               reason);
     if (unit != NULL && unit == lane->coming) {
         lane->coming = NULL;
     }
-    if (lane->active != NULL) {
-        return; /* a switch that failed: the old host keeps serving */
+    if (lane_recover(lane, number)) {
+        return;
     }
     lane_unavailable(lane, err, reason);
     bool passing = err == ROOST_NO_MEMORY || err == ROOST_IO || lane->served;
@@ -185,7 +242,35 @@ void lane_unit_failed(struct lane *lane, struct unit *unit, enum roost_err err, 
     }
 }
 
-void lane_unit_died(struct lane *lane, struct unit *unit, const char *how)
+enum lane_role lane_unit_lost(struct lane *lane, struct unit *unit)
+{
+    struct lane_variant *variant = &lane->variants[unit->variant];
+    enum lane_role role = LANE_ROLE_NONE;
+    if (lane->active == unit) {
+        lane->active = NULL;
+        role = LANE_ROLE_ACTIVE;
+    } else if (lane->coming == unit) {
+        lane->coming = NULL;
+        role = LANE_ROLE_COMING;
+    } else if (variant->standby == unit) {
+        variant->standby = NULL;
+        role = LANE_ROLE_STANDBY;
+    }
+    return role;
+}
+
+/* A host that stands by takes the place of the one that died, until that one is back. */
+static void lane_step_in(struct lane *lane)
+{
+    struct unit *unit = lane_stand_in(lane);
+    if (unit == NULL) {
+        return;
+    }
+    lane_take_over(lane, unit);
+    lane_update(lane, &lane->settings);
+}
+
+void lane_unit_died(struct lane *lane, struct unit *unit, enum lane_role role, const char *how)
 {
     const struct lane_variant *variant = &lane->variants[unit->variant];
     uint64_t now_ns = clock_now_ns();
@@ -195,14 +280,20 @@ void lane_unit_died(struct lane *lane, struct unit *unit, const char *how)
     log_warn("host.died", "tenant=%s version=%s variant=%s how=\"%s\" loading=%d batches=%" PRIu64,
              lane->tenant->name, lane->version_text, variant->desired.name, how, !ready,
              unit->batches_done);
-    if (unit == lane->active) {
-        lane->active = NULL;
-    }
-    if (unit == lane->coming) {
-        lane->coming = NULL;
-    }
-    if (lane->active != NULL) {
+    if (role != LANE_ROLE_ACTIVE && role != LANE_ROLE_COMING) {
+        lane_check_pins(lane);
         return;
+    }
+    bool switching = role == LANE_ROLE_COMING &&
+                     (lane->active != NULL || (lane->served && unit->variant != lane->variant));
+    if (switching) {
+        char reason[256];
+        snprintf(reason, sizeof reason, "the host process died while it loaded the model: %s", how);
+        lane_unit_failed(lane, unit, ROOST_INTERNAL, reason);
+        return;
+    }
+    if (role == LANE_ROLE_ACTIVE && lane->state == LANE_READY) {
+        lane_step_in(lane);
     }
     if (healthy || unit->batches_done > 0) {
         lane->failed_starts = 0;
@@ -215,8 +306,9 @@ void lane_unit_died(struct lane *lane, struct unit *unit, const char *how)
         lane_unit_failed(lane, unit, ROOST_INTERNAL, reason);
         return;
     }
-    if (lane->state == LANE_RETIRING && queue_count(&lane->queue) == 0) {
-        return;
+    bool needless = lane->state == LANE_RETIRING && lane_waiting(lane) == 0;
+    if (needless || lane->coming != NULL) {
+        return; /* what is being started for a switch will serve */
     }
     lane_restart_later(lane);
 }
@@ -224,13 +316,9 @@ void lane_unit_died(struct lane *lane, struct unit *unit, const char *how)
 void lane_unit_gone(struct lane *lane, struct unit *unit)
 {
     roost_assert(lane->units > 0);
-    if (lane->active == unit) {
-        lane->active = NULL;
-    }
-    if (lane->coming == unit) {
-        lane->coming = NULL;
-    }
+    lane_unit_lost(lane, unit);
     lane->units--;
+    lane_check_pins(lane);
 }
 
 /* How long the host's oldest batch may take before we believe that it hangs. */
@@ -243,11 +331,19 @@ static uint64_t lane_hang_limit_ns(const struct lane *lane, const struct unit *u
     return beyond_ns > (double)least_ns ? (uint64_t)beyond_ns : least_ns;
 }
 
-static void lane_check_hang(struct lane *lane, struct unit *unit, uint64_t now_ns)
+void lane_check_hang(struct lane *lane, struct unit *unit, uint64_t now_ns)
 {
-    if (unit_busy(unit) == 0 || unit->killed) {
+    if (unit->killed) {
         return;
     }
+    if (unit_busy(unit) == 0) {
+        if (unit->state == UNIT_DRAINING &&
+            now_ns - unit->idle_ns > lane->server->settings.hang_after_ns) {
+            unit_kill(unit, "it has nothing left to do and does not end");
+        }
+        return;
+    }
+    unit->idle_ns = unit->state == UNIT_DRAINING ? now_ns : unit->idle_ns;
     uint64_t owed_ns = link_oldest_run_ns(unit->link);
     if (owed_ns != 0 && now_ns > owed_ns && now_ns - owed_ns > lane_hang_limit_ns(lane, unit)) {
         unit_kill(unit, "no progress for longer than the model ever takes");
@@ -268,6 +364,8 @@ static void lane_check_park(struct lane *lane, uint64_t now_ns)
         log_info("model.parked", "tenant=%s version=%s", lane->tenant->name, lane->version_text);
         lane->active = NULL;
         lane->state = LANE_PARKED;
+        lane->wanted = lane->variant;
+        lane_drop_standby(lane);
         unit_drain(unit);
     }
 }
@@ -275,11 +373,9 @@ static void lane_check_park(struct lane *lane, uint64_t now_ns)
 void lane_tick(struct lane *lane, uint64_t now_ns)
 {
     if (lane->restart_at_ns != 0 && now_ns >= lane->restart_at_ns && lane->coming == NULL) {
-        lane_start(lane, lane->variant);
+        lane_restart(lane);
     }
-    if (lane->active != NULL) {
-        lane_check_hang(lane, lane->active, now_ns);
-    }
+    lane_check_pins(lane);
     lane_check_park(lane, now_ns);
     input_memory_trim(lane->memory);
     lane_pump(lane);

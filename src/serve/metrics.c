@@ -47,7 +47,7 @@ static double metric_executions(const struct lane *lane)
 }
 static double metric_pending(const struct lane *lane)
 {
-    return (double)queue_count(&lane->queue);
+    return (double)lane_waiting(lane);
 }
 static double metric_request_us(const struct lane *lane)
 {
@@ -79,7 +79,7 @@ static double metric_ready(const struct lane *lane)
 }
 static double metric_queue_rows(const struct lane *lane)
 {
-    return (double)lane->queue.rows;
+    return (double)lane_waiting_rows(lane);
 }
 static double metric_workers(const struct lane *lane)
 {
@@ -87,7 +87,11 @@ static double metric_workers(const struct lane *lane)
 }
 static double metric_running(const struct lane *lane)
 {
-    return lane->active == NULL ? 0 : unit_busy(lane->active);
+    unsigned running = 0;
+    for (const struct unit *unit = lane->server->units; unit != NULL; unit = unit->next) {
+        running += unit->lane == lane ? unit_busy(unit) : 0;
+    }
+    return running;
 }
 static double metric_host_resident(const struct lane *lane)
 {
@@ -132,6 +136,10 @@ static double metric_busy_s(const struct lane *lane)
 static double metric_cpu_s(const struct lane *lane)
 {
     return seconds(lane->statistics->cpu_ns);
+}
+static double metric_switches(const struct lane *lane)
+{
+    return (double)lane->switches;
 }
 static double metric_slo_s(const struct lane *lane)
 {
@@ -179,6 +187,7 @@ static const struct metric metrics[] = {
     {"roost_rerun", PROM_COUNTER, "Requests put back into the queue after a host failed them",
      metric_rerun},
     {"roost_host_deaths", PROM_COUNTER, "Host processes that ended unasked", metric_deaths},
+    {"roost_switches", PROM_COUNTER, "Changes of the variant that serves", metric_switches},
     {"roost_busy_seconds", PROM_COUNTER, "Workers' time inside runs", metric_busy_s},
     {"roost_cpu_seconds", PROM_COUNTER, "CPU time of runs", metric_cpu_s},
     {"roost_slo_seconds", PROM_GAUGE, "The SLO's time; 0 without one", metric_slo_s},

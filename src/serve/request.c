@@ -104,7 +104,7 @@ static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now
         return 0;
     }
     const struct curve *curve = &lane->variants[lane->variant].curve;
-    uint64_t ahead = lane->queue.rows;
+    uint64_t ahead = lane_waiting_rows(lane);
     uint64_t wait_ns = batcher_predict_wait_ns(&lane->limits, curve, ahead);
     if (wait_ns == 0) {
         return 0;
@@ -127,18 +127,21 @@ void request_submit(struct request *request)
     struct window_counts *counts = window_at(&lane->window, now_ns);
     counts->arrivals += request->whole == NULL;
     enum roost_err err = lane_admits(lane, &detail);
+    if (err == ROOST_OK && request->pin != 0) {
+        err = lane_admits_pin(lane, request->pin - 1, &detail);
+    }
     if (err != ROOST_OK) {
         request_refuse(request, err, detail.text, 0);
         return;
     }
     request->item.arrival_ns = now_ns;
     request->item.deadline_ns = lane_deadline_ns(lane, request);
-    if (queue_count(&lane->queue) >= lane->settings.queue_max) {
+    if (lane_waiting(lane) >= lane->settings.queue_max) {
         detail_set(&detail, ROOST_OVERLOADED, "model '%s': the queue is full (%u requests wait)",
                    lane->model.name, lane->settings.queue_max);
         const struct curve *curve = &lane->variants[lane->variant].curve;
         request_refuse(request, ROOST_OVERLOADED, detail.text,
-                       1 + batcher_predict_wait_ns(&lane->limits, curve, lane->queue.rows));
+                       1 + batcher_predict_wait_ns(&lane->limits, curve, lane_waiting_rows(lane)));
         return;
     }
     uint64_t wait_ns = request_shed_wait_ns(request, now_ns);
@@ -162,7 +165,7 @@ static void request_end(struct request *request)
         return;
     }
     if (request->state == REQUEST_QUEUED) {
-        queue_remove(&request->lane->queue, &request->item);
+        queue_remove(lane_queue_of(request->lane, request), &request->item);
     }
     request_free(request);
 }

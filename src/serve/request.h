@@ -54,6 +54,7 @@ struct request {
     bool delay_on_timeout; /* the queue time-out sends it to the end of the queue */
     struct lane *lane;
     enum { REQUEST_NEW, REQUEST_QUEUED, REQUEST_RUNNING } state;
+    unsigned pin;          /* variant + 1; 0: whichever serves */
     unsigned deaths;       /* hosts that died while running it */
     bool over;             /* answered or abandoned; only waits for its batch to come back */
     struct request *whole; /* this is a part of it */

@@ -247,6 +247,7 @@ void server_loop_tick(struct server *server)
     for (struct unit *unit = server->units; unit != NULL; unit = unit->next) {
         unit_tick(unit, now_ns, measure);
     }
+    lane_memory_tick(server);
     for (size_t i = 0; i < server->tenant_count; i++) {
         const struct tenant *tenant = server->tenants[i];
         server_tick_lanes(tenant->lanes, tenant->lane_count, now_ns);

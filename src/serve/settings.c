@@ -111,6 +111,8 @@ void settings_init(struct settings *settings)
         .default_deadline_ns = 30 * NS_PER_S,
         .hang_after_ns = 5 * NS_PER_S,
         .memory_reserve_bytes = UINT64_C(256) << 20,
+        .tick_ns = 250 * NS_PER_MS,
+        .decision_log_bytes_max = UINT64_C(64) << 20,
     };
     http_limits_default(&settings->limits);
     tenant_defaults(&settings->tenant_defaults);
@@ -121,6 +123,7 @@ void settings_fini(struct settings *settings)
     settings_texts_free(&settings_server_table, settings);
     free(settings->path);
     free(settings->load_models);
+    free(settings->policy_options);
     for (unsigned i = 0; i < settings->repository_count; i++)
         free(settings->repositories[i]);
     tenant_settings_fini(&settings->tenant_defaults);

@@ -51,6 +51,8 @@ struct tenant_settings {
     uint64_t output_bytes_max;   /* of one batch; (default: 64 MiB) */
     unsigned queue_max;          /* requests waiting; (default: 1024) */
     int priority;                /* across tenants, for the policies; higher is more important */
+    double accuracy_floor;       /* no variant below it is chosen; 0: none */
+    unsigned share;              /* for policies with fixed shares; 0: as everybody */
     bool split;                  /* requests above the batch limit are split over workers */
     bool park;                   /* may be stopped when idle for park_after */
     uint64_t park_after_ns;      /* (default: 60 s) */
@@ -86,7 +88,12 @@ struct settings {
     uint64_t grace_ns;         /* SIGTERM: time to finish; (default: 30 s) */
     uint64_t default_deadline_ns; /* of tenants without SLO; (default: 30 s) */
     uint64_t hang_after_ns;       /* a run without end for so long is a hung host; (default: 5 s) */
-    uint64_t memory_reserve_bytes; /* never given to models; (default: 256 MiB) */
+    uint64_t memory_reserve_bytes;   /* never given to models; (default: 256 MiB) */
+    char *policy;                    /* (optional) that moves grants and variants; NULL: none */
+    char *policy_options;            /* (optional) "option=value", one a line */
+    uint64_t tick_ns;                /* (default: 250 ms) between two decisions of the policy */
+    char *decision_log;              /* (optional) file of every decision */
+    uint64_t decision_log_bytes_max; /* (default: 64 MiB) the file and the one before it */
     struct http_limits limits;
     struct tenant_settings tenant_defaults; /* from `defaults:` */
     unsigned tenant_count;

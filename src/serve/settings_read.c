@@ -217,6 +217,25 @@ void read_load_models(struct settings_reader *reader, const struct yaml_node *no
     strbuf_fini(&names);
 }
 
+void read_policy_options(struct settings_reader *reader, const struct yaml_node *node, void *target)
+{
+    struct settings *settings = target;
+    struct strbuf lines;
+    if (node->kind != YAML_MAP) {
+        yaml_error(reader->errors, node, "must be a map of option and value");
+        return;
+    }
+    strbuf_init(&lines);
+    for (const struct yaml_node *item = node->child; item != NULL; item = item->next) {
+        const char *text = node_text(reader, item);
+        if (text != NULL)
+            strbuf_printf(&lines, "%s%s=%s", lines.length > 0 ? "\n" : "", item->key, text);
+    }
+    free(settings->policy_options);
+    settings->policy_options = settings_text(reader, strbuf_text(&lines));
+    strbuf_fini(&lines);
+}
+
 void read_metrics_port(struct settings_reader *reader, const struct yaml_node *node, void *target)
 {
     struct settings *settings = target;

@@ -55,6 +55,8 @@ extern const struct settings_table settings_adapter_table; /* target: struct ada
 /* The keys that are read by hand. */
 void read_repositories(struct settings_reader *reader, const struct yaml_node *node, void *target);
 void read_load_models(struct settings_reader *reader, const struct yaml_node *node, void *target);
+void read_policy_options(struct settings_reader *reader, const struct yaml_node *node,
+                         void *target);
 void read_metrics_port(struct settings_reader *reader, const struct yaml_node *node, void *target);
 void read_limits(struct settings_reader *reader, const struct yaml_node *node, void *target);
 void read_slo(struct settings_reader *reader, const struct yaml_node *node, void *target);

@@ -163,6 +163,7 @@ static struct request *split_make(struct split *split, struct split_part *place,
     request_join(part, whole);
     part->started_ns = whole->started_ns;
     part->timeout_ns = whole->timeout_ns;
+    part->pin = whole->pin;
     part->outputs_wanted = whole->outputs_wanted;
     part->item.priority = whole->item.priority;
     part->item.rows = rows;

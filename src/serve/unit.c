@@ -138,20 +138,34 @@ static void unit_prepared(void *user, const struct prepared *prepared)
     memcpy(unit->path, prepared->path, sizeof unit->path);
     memcpy(unit->stage, prepared->stage, sizeof unit->stage);
     unit->optimised = prepared->optimised;
-    unit->memory_estimate_bytes = prepared->memory_bytes;
-    uint64_t left = server_memory_left(unit->server);
-    if (prepared->memory_bytes > left) {
-        struct detail detail;
-        detail_set(&detail, ROOST_NO_MEMORY,
-                   "the model needs about %llu MiB and %llu MiB of %llu MiB are left: unload "
-                   "another model, or raise the memory limit",
-                   (unsigned long long)(prepared->memory_bytes >> 20),
-                   (unsigned long long)(left >> 20),
-                   (unsigned long long)(unit->server->limits.memory_bytes >> 20));
-        unit_fail(unit, ROOST_NO_MEMORY, detail.text);
+    unit->memory_need_bytes = prepared->memory_bytes;
+    unit->starved = true;
+    unit_feed(unit);
+}
+
+void unit_feed(struct unit *unit)
+{
+    if (unit->unwanted) {
+        unit_fail(unit, ROOST_CANCELLED, "");
         return;
     }
-    unit_open_host(unit, unit->stage[0] != '\0' ? HOST_OPTIMISE : HOST_SERVE);
+    uint64_t left = server_memory_left(unit->server), need = unit->memory_need_bytes;
+    if (need <= left) {
+        unit->starved = false;
+        unit->memory_estimate_bytes = need;
+        unit_open_host(unit, unit->stage[0] != '\0' ? HOST_OPTIMISE : HOST_SERVE);
+        return;
+    }
+    if (lane_make_room(unit->server, need - left)) {
+        return; /* again when those hosts have ended */
+    }
+    struct detail detail;
+    detail_set(&detail, ROOST_NO_MEMORY,
+               "the model needs about %llu MiB and %llu MiB of %llu MiB are left: unload "
+               "another model, or raise the memory limit",
+               (unsigned long long)(need >> 20), (unsigned long long)(left >> 20),
+               (unsigned long long)(unit->server->limits.memory_bytes >> 20));
+    unit_fail(unit, ROOST_NO_MEMORY, detail.text);
 }
 
 void unit_permit(struct unit *unit)
@@ -181,10 +195,19 @@ void unit_permit(struct unit *unit)
 
 /* ---- control messages ------------------------------------------------------- */
 
+static void unit_measure(struct unit *unit)
+{
+    process_memory_read(link_pid(unit->link), &unit->memory, NULL);
+    if (unit->state == UNIT_READY) {
+        unit->lane->variants[unit->variant].memory_bytes = unit->memory.resident_bytes;
+    }
+}
+
 static void unit_host_ready(struct unit *unit, uint64_t now_ns)
 {
     unit->state = UNIT_READY;
     unit->ready_ns = now_ns;
+    unit_measure(unit);
     unit_permit_give(unit);
     lane_unit_ready(unit->lane, unit);
 }
@@ -194,7 +217,7 @@ static bool unit_event(struct unit *unit, const struct link_event *event)
 {
     switch (event->type) {
     case LINK_LOADED:
-        if (unit->state == UNIT_LOADING) {
+        if (unit->state == UNIT_LOADING && !unit->unwanted) {
             lane_unit_loaded(unit->lane, unit, event->io, &event->metadata);
         }
         return true;
@@ -348,12 +371,13 @@ void unit_exited(struct unit *unit, int status)
     unsigned slots[HOST_SLOTS_MAX];
     unsigned count = link_orphans(unit->link, slots);
     bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !unit->killed;
+    enum lane_role role = lane_unit_lost(unit->lane, unit);
     lane_orphans(unit->lane, unit, slots, count, killed ? DEATH_KILLED : DEATH_CRASHED);
     bool expected = unit->unwanted || unit->failed || unit->state == UNIT_DRAINING;
     if (!expected) {
         char how[96];
         unit_describe_exit(status, how, sizeof how);
-        lane_unit_died(unit->lane, unit, how);
+        lane_unit_died(unit->lane, unit, role, how);
     }
     unit_free(unit);
 }
@@ -362,11 +386,12 @@ void unit_drain(struct unit *unit)
 {
     if (unit->state == UNIT_READY) {
         unit->state = UNIT_DRAINING;
+        unit->idle_ns = clock_now_ns();
         link_drain(unit->link);
         return;
     }
     unit->unwanted = true;
-    if (unit->state == UNIT_WAITING) {
+    if (unit->state == UNIT_WAITING || unit->starved) {
         unit_free(unit);
     } else if (unit->link != NULL && link_pid(unit->link) != 0) {
         link_kill(unit->link, SIGKILL);
@@ -396,8 +421,11 @@ void unit_tick(struct unit *unit, uint64_t now_ns, bool measure)
         unit->lifted = true;
         link_lift(unit->link);
     }
+    if (unit->state == UNIT_READY || unit->state == UNIT_DRAINING) {
+        lane_check_hang(unit->lane, unit, now_ns);
+    }
     if (measure) {
-        process_memory_read(link_pid(unit->link), &unit->memory, NULL);
+        unit_measure(unit);
         link_trim(unit->link);
     }
 }

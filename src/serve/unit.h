@@ -56,8 +56,8 @@ struct unit {
     bool exited;   /* reaped; only what it left is still handled */
     bool killed;   /* by us, because it hung */
     bool lifted;
-    bool suspect;  /* a request that saw a host die runs, and nothing beside it */
-    bool starved;  /* waits for memory that hosts which end now will free */
+    bool suspect; /* a request that saw a host die runs, and nothing beside it */
+    bool starved; /* waits for memory that hosts which end now will free */
     uint64_t started_ns, process_started_ns, ready_ns;
     uint64_t idle_ns; /* since when it stands by or drains */
     uint64_t batches_done;
@@ -67,7 +67,7 @@ struct unit {
     bool optimised;
     uint64_t memory_need_bytes;     /* what preparing it said */
     uint64_t memory_estimate_bytes; /* the same, once it has been granted */
-    struct process_memory memory; /* measured on ticks */
+    struct process_memory memory;   /* measured on ticks */
     struct sandbox_report sandbox;
     struct link_result result;             /* the one being handled; large, so not on the stack */
     struct batch *batches[HOST_SLOTS_MAX]; /* by slot; kept for the next batch */
