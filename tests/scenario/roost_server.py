@@ -107,7 +107,10 @@ class Server:
             self.write_model(name, model)
         self.write_config(config)
         self.arguments = list(arguments)
-        self.environment = environment
+        self.environment = dict(environment or os.environ)
+        # Freed memory that AddressSanitizer keeps would look like a server that does not give back.
+        options = self.environment.get("ASAN_OPTIONS", "")
+        self.environment["ASAN_OPTIONS"] = options + ":quarantine_size_mb=8"
         self.expect_ready = ready
         self.process = None
         self.port = None
