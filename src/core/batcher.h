@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When to form the next batch, and how large: a pure decision over the queue, the learned curve and
- * the limits.
+ * When to form the next batch, and how large: a pure decision over the queue, the learned curve
+ * and the limits.
  *
  * Work-conserving by default: a free worker never waits for companions unless the configuration
- * asks for it (max_queue_delay), and then only as long as the SLO of the oldest request, or else its
- * deadline, allows, and not for a request that has to run alone. Batches grow by themselves while
- * workers are busy.
+ * asks for it (max_queue_delay), and then only as long as the SLO of the oldest request, or else
+ * its deadline, allows, and not for a request that has to run alone. Batches grow by themselves
+ * while workers are busy.
  */
 #ifndef ROOST_CORE_BATCHER_H
 #define ROOST_CORE_BATCHER_H

@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 
-static const uint64_t small_alignment_bytes = 64;   /* a cache line, and the widest vector */
-static const uint64_t page_alignment_bytes = 4096;  /* for what is at least that long */
+static const uint64_t small_alignment_bytes = 64;  /* a cache line, and the widest vector */
+static const uint64_t page_alignment_bytes = 4096; /* for what is at least that long */
 static const size_t graph_bytes_max = (size_t)1 << 31;
 enum { COPY_BYTES = 1 << 16 };
 
@@ -29,16 +29,16 @@ static enum roost_err mover_take(struct mover *mover, uint64_t *offset, uint64_t
                                  struct detail *detail)
 {
     char buffer[COPY_BYTES];
-    uint64_t alignment =
-        length >= page_alignment_bytes ? page_alignment_bytes : small_alignment_bytes;
+    uint64_t alignment = length >= page_alignment_bytes ? page_alignment_bytes
+                                                        : small_alignment_bytes;
     uint64_t place = (mover->end + alignment - 1) / alignment * alignment;
     for (uint64_t done = 0; done < length;) {
         size_t part = length - done < sizeof buffer ? (size_t)(length - done) : sizeof buffer;
         ssize_t got = pread(mover->from, buffer, part, (off_t)(*offset + done));
         if (got <= 0) {
             return got < 0 ? errno_translate(errno, mover->path, detail)
-                           : detail_set(detail, ROOST_INVALID,
-                                        "%s is shorter than its graph says", mover->path);
+                           : detail_set(detail, ROOST_INVALID, "%s is shorter than its graph says",
+                                        mover->path);
         }
         if (pwrite(mover->to, buffer, (size_t)got, (off_t)(place + done)) != got) {
             return errno_translate(errno, mover->path, detail);

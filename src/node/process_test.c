@@ -27,10 +27,11 @@ static void test_memory_is_seen(void **state)
     memset(memory, 1, bytes);
     assert_int_equal(process_memory_read(getpid(), &after, NULL), ROOST_OK);
     assert_int_equal(process_pss_read(getpid(), &pss_after, NULL), ROOST_OK);
-    /* The kernel keeps part of the counters per thread. */
+    /* The kernel keeps part of the counters per thread, and our share of a library's pages shrinks
+     * when another process maps it meanwhile. */
     assert_true(after.anonymous_bytes >= before.anonymous_bytes + bytes / 2);
     assert_true(after.resident_bytes >= before.resident_bytes + bytes / 2);
-    assert_true(pss_after >= pss_before + bytes);
+    assert_true(pss_after >= pss_before + bytes / 2);
     assert_int_equal(after.resident_bytes, after.anonymous_bytes + after.shared_file_bytes);
     munmap(memory, bytes);
 }

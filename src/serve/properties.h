@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the model metadata tells clients beyond the protocol's words: the SLO, the accuracy and the
- * work of the variant that serves, and every parameter of config.pbtxt under "roost." (the ranges of
- * index inputs, for load generators).
+ * What the model metadata tells clients beyond the protocol's words: the SLO, the accuracy and
+ * the work of the variant that serves, and every parameter of config.pbtxt under "roost." (the
+ * ranges of index inputs, for load generators).
  */
 #ifndef ROOST_SERVE_PROPERTIES_H
 #define ROOST_SERVE_PROPERTIES_H
@@ -16,7 +16,8 @@ enum { PROPERTIES_MAX = CONFIG_PARAMETERS_MAX + 4 };
 
 struct properties {
     size_t count;
-    struct oip_property items[PROPERTIES_MAX]; /* into the lane's config, and into the texts below */
+    struct oip_property
+        items[PROPERTIES_MAX]; /* into the lane's config, and into the texts below */
     char slo[32], accuracy[32], mflops[32];
 };
 
