@@ -43,7 +43,14 @@ struct sim_event {
 };
 
 /* Where a request is on its way through the threads. */
-enum sim_stage { SIM_SENDING, SIM_COMING_IN, SIM_INSIDE, SIM_GOING_OUT, SIM_RECEIVING };
+enum sim_stage {
+    SIM_SENDING,
+    SIM_COMING_IN,
+    SIM_INSIDE,
+    SIM_GOING_OUT,
+    SIM_RECEIVING,
+    SIM_RECEIVED
+};
 
 struct sim_request {
     struct queue_item item; /* its arrival: at the server */

@@ -146,12 +146,12 @@ static void request_step(struct sim *sim, struct sim_request *request)
             request_admit(sim, request);
             return;
         }
-        if (thread_cost_ns(thread, request) > 0) {
-            thread_push(sim, thread, request);
+        if (request->stage == SIM_RECEIVED) {
+            request_finish(sim, request);
             return;
         }
-        if (request->stage == SIM_RECEIVING) {
-            request_finish(sim, request);
+        if (thread_cost_ns(thread, request) > 0) {
+            thread_push(sim, thread, request);
             return;
         }
     }

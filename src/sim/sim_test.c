@@ -162,6 +162,9 @@ static void test_nothing_is_lost(void **state)
         fixture_run(&fixture, mixed, policies[i], 9);
         check_conserved(&fixture);
         assert_int_equal(fixture.result.faults, 0);
+        /* Nothing goes round in circles, and all of it ends when its deadline does. */
+        assert_true(fixture.result.events < 20 * fixture.result.requests);
+        assert_true(fixture.result.tenants[1].latency_ns.max < NS_PER_S);
         fixture_end(&fixture);
     }
     run_saturated(&fixture, 1000, &fixture_idle);
