@@ -14,6 +14,9 @@ static const char *const tenant_names[] = {"ant",  "bee",  "cat",  "dog", "eel",
 static const char *const variant_names[FIXTURE_VARIANTS] = {"v0", "v1", "v2", "v3",
                                                             "v4", "v5", "v6", "v7"};
 
+/* A profile of two workers and four ways. */
+static const float loads_per_s[8] = {10, 40, 55, 60, 20, 75, 105, 115};
+
 struct roost_node view_fixture_node(uint32_t cores)
 {
     return (struct roost_node){
@@ -125,6 +128,11 @@ static void random_variant(struct roost_variant *variant, struct rng *rng, bool 
     variant->memory_bytes = any_magnitude(rng, 32);
     variant->start_ns = any_magnitude(rng, 36);
     variant->state = (uint32_t)rng_below(rng, ROOST_VARIANT_FAILED + 1);
+    if (chance(rng, 0.3)) {
+        variant->load_workers = 2;
+        variant->load_ways = 4;
+        variant->load_per_s = loads_per_s;
+    }
     variant->point_count = chance(rng, 0.3) ? 0 : (uint32_t)rng_below(rng, ROOST_CURVE_POINTS + 1);
     double rows = 1;
     for (uint32_t i = 0; i < variant->point_count; i++) {
@@ -250,13 +258,15 @@ void view_fixture_next(struct view_store *store, struct rng *rng, const struct r
 {
     store->view.tick++;
     store->view.now_ns += store->view.tick_ns;
+    /* Ticks are skipped now and then, so that changes settle. */
+    uint64_t span_ns = chance(rng, 0.3) ? 100 * second_ns : store->view.tick_ns;
     for (uint32_t i = 0; i < store->view.tenant_count; i++) {
         struct roost_tenant *tenant = &store->tenants[i];
         bool same = view_grant_equal(&tenant->grant, &plan->tenants[i].grant);
-        uint64_t since_change = same ? tenant->since_change_ns + store->view.tick_ns : 0;
+        uint64_t since_change = same ? tenant->since_change_ns + span_ns : 0;
         tenant->grant = plan->tenants[i].grant;
         bool switched = tenant->serving != tenant->grant.variant && chance(rng, 0.7);
-        uint64_t since_switch = switched ? 0 : tenant->since_switch_ns + store->view.tick_ns;
+        uint64_t since_switch = switched ? 0 : tenant->since_switch_ns + span_ns;
         if (switched) {
             struct roost_variant *variants = view_store_variants(store, i);
             variants[tenant->serving].state = ROOST_VARIANT_WARM;

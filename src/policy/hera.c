@@ -394,7 +394,8 @@ static bool undo(const struct turn *turn)
     }
     uint64_t total = 0;
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
-        total += self->records[i].slots_before;
+        uint32_t before = self->records[i].slots_before;
+        total += before > 0 ? before : slots_of(turn, i);
     }
     if (total > (uint64_t)turn->view->node.cores * ROOST_SLOTS_PER_CORE) {
         return false;

@@ -10,6 +10,7 @@ extern const struct roost_policy policy_exchange;
 extern const struct roost_policy policy_faircim;
 extern const struct roost_policy policy_hera;
 extern const struct roost_policy policy_parties;
+extern const struct roost_policy policy_roost;
 extern const struct roost_policy policy_static;
 
 #endif

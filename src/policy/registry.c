@@ -7,7 +7,8 @@
 #include "policy/policies.h"
 
 static const struct roost_policy *const policies[] = {
-    &policy_static, &policy_faircim, &policy_exchange, &policy_parties, &policy_clite,
+    &policy_roost,   &policy_faircim, &policy_exchange, &policy_hera,
+    &policy_parties, &policy_clite,   &policy_static,
 };
 
 enum { POLICIES = sizeof policies / sizeof policies[0] };

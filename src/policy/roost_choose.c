@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which variant each tenant should have: policy `roost`. */
+#include <math.h>
+
+#include "policy/roost_state.h"
+
+/* Without any figure, a rung is taken to cost this part of the one above it. */
+static const double rung_ratio = 0.8;
+static const double rate_least = 0.1;
+/* Backlog is to be worked off within so long. */
+static const double recover_s = 2;
+/* What a tenant is worth of which nothing is promised: some of its requests are in time anyhow. */
+static const double given_up_worth = 0.5;
+
+static bool measured(const struct roost_variant *variant)
+{
+    return variant->point_count > 0 || variant->cpu_ns_per_row > 0;
+}
+
+/* Cost of a variant relative to another one that is measured. */
+static double cost_ratio(const struct roost_tenant *tenant, uint32_t variant, uint32_t known)
+{
+    const struct roost_variant *to = &tenant->variants[variant], *from = &tenant->variants[known];
+    if (to->flops_counted > 0 && from->flops_counted > 0) {
+        return to->flops_counted / from->flops_counted;
+    }
+    if (to->mflops_declared > 0 && from->mflops_declared > 0) {
+        return to->mflops_declared / from->mflops_declared;
+    }
+    return pow(rung_ratio, (double)variant - (double)known);
+}
+
+/* The measured variant nearest on the ladder; the variant itself where it is one. */
+static uint32_t nearest_measured(const struct roost_tenant *tenant, uint32_t variant)
+{
+    for (uint32_t away = 0; away < tenant->variant_count; away++) {
+        if (variant >= away && measured(&tenant->variants[variant - away])) {
+            return variant - away;
+        }
+        if (variant + away < tenant->variant_count && measured(&tenant->variants[variant + away])) {
+            return variant + away;
+        }
+    }
+    return ROOST_NONE;
+}
+
+bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate,
+                struct tail *tail)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    const struct roost_record *record = &turn->self->records[tenant];
+    uint32_t known = nearest_measured(seen, variant);
+    if (known == ROOST_NONE || variant >= seen->variant_count) {
+        return false;
+    }
+    double rows_max = seen->grant.batch_rows > 0 ? seen->grant.batch_rows : seen->batch_rows_max;
+    struct tail_load load = {
+        .rows_per_s = rate * record->abs_rows,
+        .abs_rows = record->abs_rows,
+        .batch_rows_max = rows_max,
+        .workers = turn->plan->tenants[tenant].grant.workers,
+        .percentile = seen->slo_percentile,
+        .slo_ns = (double)seen->slo_ns,
+        .scale = known == variant ? 1 : cost_ratio(seen, variant, known),
+        .calibration = record->calibration,
+    };
+    tail_init(tail, &seen->variants[known], &load);
+    return tail->size_count > 0;
+}
+
+double roost_value(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    double accuracy = seen->variants[variant].accuracy;
+    double top = seen->variants[view_top_variant(seen)].accuracy;
+    if (!(top > 0)) {
+        /* Not declared: the ladder is given best first. */
+        top = 1;
+        accuracy = 1 - 0.02 * variant;
+    }
+    accuracy = accuracy > 0 ? accuracy : 0;
+    double weight = ldexp(1, seen->priority > 8 ? 8 : seen->priority < -8 ? -8 : seen->priority);
+    if (turn->self->options.objective == OBJECTIVE_ACCURACY) {
+        return weight * accuracy;
+    }
+    return weight * (rate > rate_least ? rate : rate_least) * accuracy / top;
+}
+
+/* Requests per second, and those that wait, where they wait too long already. */
+static double rate_with(const struct roost_turn *turn, uint32_t tenant,
+                        const struct roost_margin *margin)
+{
+    const struct roost_queue *queue = &turn->view->tenants[tenant].queue;
+    double rate = roost_rate(turn, tenant, margin->sigmas);
+    bool waits = queue->head_age_ns > turn->view->tenants[tenant].slo_ns / 2;
+    return margin->backlog && waits ? rate + (double)queue->requests / recover_s : rate;
+}
+
+double roost_assess(struct roost_turn *turn, const struct roost_margin *margin)
+{
+    double work = 0, reserve = 0;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        const struct roost_tenant *tenant = &turn->view->tenants[i];
+        struct roost_load *load = &turn->loads[i];
+        struct tail tail;
+        *load = (struct roost_load){.rate = rate_with(turn, i, margin), .need = INFINITY};
+        load->known = roost_tail(turn, i, tenant->grant.variant, load->rate, &tail);
+        if (!load->known) {
+            load->work = load->need = turn->self->records[i].used_cores;
+            work += load->work;
+            continue;
+        }
+        load->work = tail_work_cores(&tail);
+        load->critical = view_has_slo(tenant) && turn->self->records[i].given_up == 0;
+        work += view_has_slo(tenant) ? load->work : 0;
+        if (!load->critical) {
+            load->need = load->work;
+            continue;
+        }
+        load->need = tail_need_cores(&tail, margin->target * (double)tenant->slo_ns, turn->cores);
+        double own = load->need - load->work;
+        reserve = own > reserve ? own : reserve;
+    }
+    return work + reserve;
+}
+
+/* True while the variant, or a lesser one, failed at such a load not long ago. */
+static bool blocked(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate)
+{
+    const struct roost_record *record = &turn->self->records[tenant];
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    double used = 0;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        used += turn->self->records[i].used_cores;
+    }
+    return record->blocked_s > 0 && rate > 0.8 * record->blocked_rate &&
+           used > 0.8 * record->blocked_used && record->blocked_variant < seen->variant_count &&
+           roost_value(turn, tenant, variant, 1) >=
+               roost_value(turn, tenant, record->blocked_variant, 1);
+}
+
+/* One variant as a choice; false when it is not to be had, or not to be reckoned with. */
+static bool choice_of(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate,
+                      const struct roost_margin *margin, struct choice *choice)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    uint32_t held = seen->grant.variant;
+    struct tail tail;
+    double value = roost_value(turn, tenant, variant, rate);
+    double held_value = roost_value(turn, tenant, held, rate);
+    if (!view_may_switch(turn->view, seen, variant) ||
+        !roost_tail(turn, tenant, variant, rate, &tail) ||
+        (value < held_value && margin->no_downgrades) ||
+        (variant != held && value > held_value &&
+         (margin->no_upgrades || blocked(turn, tenant, variant, rate)))) {
+        return false;
+    }
+    double work = tail_work_cores(&tail), need = work;
+    if (view_has_slo(seen)) {
+        need = tail_need_cores(&tail, margin->target * (double)seen->slo_ns, margin->cores);
+    }
+    *choice = (struct choice){
+        .value = value, .work = work, .reserve = need - work, .variant = variant};
+    return true;
+}
+
+/*
+ * A tenant's choices, and the one of giving up its SLO: with the least work, at half of its worth.
+ * Without an SLO it has its best variant only and takes what is left.
+ */
+static void list_choices(const struct roost_turn *turn, uint32_t tenant,
+                         const struct roost_margin *margin, struct choice_list *list)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    double rate = rate_with(turn, tenant, margin);
+    struct choice least = {.variant = seen->grant.variant, .work = INFINITY}, next, best = least;
+    for (uint32_t v = 0; v < seen->variant_count; v++) {
+        if (!choice_of(turn, tenant, v, rate, margin, &next)) {
+            continue;
+        }
+        least = next.work < least.work ? next : least;
+        best = next.value > best.value ? next : best;
+        if (isfinite(next.reserve)) {
+            list->choices[list->count++] = next;
+        }
+    }
+    if (!isfinite(least.work)) {
+        least.work = turn->loads[tenant].work;
+        least.value = 1e-9;
+    }
+    if (!view_has_slo(seen)) {
+        best.work = best.reserve = 0;
+        list->choices[0] = best;
+        list->count = 1;
+        return;
+    }
+    least.value *= given_up_worth;
+    least.reserve = 0;
+    list->choices[list->count++] = least;
+    choice_list_prune(list);
+}
+
+bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
+                struct roost_choice *choices, double *gain)
+{
+    struct choice all[ROOST_POLICY_TENANTS_MAX][ROOST_VARIANTS_MAX + 1];
+    struct choice_list lists[ROOST_POLICY_TENANTS_MAX] = {{0}};
+    uint32_t picked[ROOST_POLICY_TENANTS_MAX], count = turn->view->tenant_count;
+    double before = 0, after = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        lists[i].choices = all[i];
+        list_choices(turn, i, margin, &lists[i]);
+    }
+    bool fits = choose(lists, count, margin->cores, picked);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct roost_tenant *seen = &turn->view->tenants[i];
+        const struct choice *choice = &lists[i].choices[picked[i]];
+        double rate = rate_with(turn, i, margin);
+        double held = roost_value(turn, i, seen->grant.variant, rate);
+        double full = roost_value(turn, i, choice->variant, rate);
+        choices[i].variant = choice->variant;
+        choices[i].given_up = view_has_slo(seen) && choice->value < full * 0.75;
+        before += turn->self->records[i].given_up != 0 ? held * given_up_worth : held;
+        after += choice->value;
+    }
+    *gain = before > 0 ? after / before - 1 : 0;
+    return fits;
+}
+
+uint32_t roost_next_cheaper(const struct roost_turn *turn, uint32_t tenant)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    struct tail tail;
+    if (!roost_tail(turn, tenant, seen->grant.variant, 1, &tail)) {
+        return ROOST_NONE;
+    }
+    double held = tail_work_cores(&tail), best = 0;
+    uint32_t found = ROOST_NONE;
+    for (uint32_t v = 0; v < seen->variant_count; v++) {
+        double value = roost_value(turn, tenant, v, 1);
+        if (v != seen->grant.variant && value > best && view_may_switch(turn->view, seen, v) &&
+            roost_tail(turn, tenant, v, 1, &tail) && tail_work_cores(&tail) < held) {
+            found = v;
+            best = value;
+        }
+    }
+    return found;
+}

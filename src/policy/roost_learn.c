@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What policy `roost` learns from every view. */
+#include <math.h>
+
+#include "policy/roost_state.h"
+
+static const double quick_least_s = 0.5, quick_most_s = 4, slow_times = 8;
+/* Requests that a short average is made of, where the rate allows it. */
+static const double quick_requests = 25;
+static const double jump_sigmas = 3.5, calibration_least = 0.3, calibration_most = 8;
+static const double missed_enough_s = 0.5, grace_s = 1;
+
+static double part_of(double elapsed_s, double span_s)
+{
+    return 1 - exp(-elapsed_s / span_s);
+}
+
+static double quick_span_s(double rate)
+{
+    double span_s = rate > 0 ? quick_requests / rate : quick_most_s;
+    return span_s < quick_least_s ? quick_least_s : span_s > quick_most_s ? quick_most_s : span_s;
+}
+
+/* A short and a long average; when they differ by more than chance, the load has changed, and the
+ * long one begins anew where the short one is. */
+static void learn_rate(struct roost_record *record, const struct roost_tenant *tenant)
+{
+    const struct roost_recent *recent = &tenant->recent;
+    double span_s = (double)recent->length_ns * 1e-9;
+    if (span_s <= 0) {
+        return;
+    }
+    double rate = (double)recent->arrivals / span_s;
+    double cores = (double)recent->cpu_ns / (double)recent->length_ns;
+    if (record->seen == 0) {
+        double window_s = (double)tenant->window.length_ns * 1e-9;
+        record->seen = 1;
+        record->quick = record->slow = window_s > 0 ? (double)tenant->window.arrivals / window_s
+                                                    : rate;
+        record->used_cores = cores;
+        record->calibration = 1;
+    }
+    double quick_s = quick_span_s(record->slow);
+    record->quick += part_of(span_s, quick_s) * (rate - record->quick);
+    record->slow += part_of(span_s, quick_s * slow_times) * (rate - record->slow);
+    record->used_cores += part_of(span_s, 1) * (cores - record->used_cores);
+    record->steady_s += span_s;
+    /* The variance of an exponential average of a Poisson rate is rate / (2 span). */
+    double sigma = sqrt((record->slow + 1 / quick_s) / (2 * quick_s));
+    if (fabs(record->quick - record->slow) > jump_sigmas * sigma) {
+        record->slow = record->quick;
+        record->steady_s = 0;
+    }
+    double abs_rows = tenant->window.abs_rows > 0 ? tenant->window.abs_rows : 1;
+    record->abs_rows += (record->abs_rows > 0 ? part_of(span_s, 2) : 1) *
+                        (abs_rows - record->abs_rows);
+}
+
+double roost_rate(const struct roost_turn *turn, uint32_t tenant, double sigmas)
+{
+    const struct roost_record *record = &turn->self->records[tenant];
+    double span_s = quick_span_s(record->slow) * slow_times;
+    double rate = record->slow + sigmas * sqrt(record->slow / (2 * span_s));
+    return rate > 0 ? rate : 0;
+}
+
+double roost_cores_found(const struct roost_turn *turn, uint32_t tenant)
+{
+    double others = 0, weights = 0;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        others += i == tenant ? 0 : turn->self->records[i].used_cores;
+        weights += turn->view->tenants[i].grant.weight;
+    }
+    double share = turn->cores * turn->view->tenants[tenant].grant.weight / weights;
+    double left = turn->cores - others;
+    return left > share ? left : share;
+}
+
+/* Only what was measured under the grants in force and a steady load tells of the model. */
+static void learn_calibration(struct roost_turn *turn, uint32_t i)
+{
+    struct roost_record *record = &turn->self->records[i];
+    const struct roost_tenant *tenant = &turn->view->tenants[i];
+    double window_s = (double)tenant->window.length_ns * 1e-9;
+    struct tail tail;
+    bool enough = view_has_slo(tenant) &&
+                  tenant->window.latency_samples >= policy_samples_least(tenant->slo_percentile);
+    if (!enough || record->steady_s < window_s ||
+        (double)tenant->since_change_ns * 1e-9 < window_s ||
+        !roost_tail(turn, i, tenant->serving, roost_rate(turn, i, 0), &tail)) {
+        return;
+    }
+    tail.calibration = 1;
+    double predicted = tail_predict_ns(&tail, roost_cores_found(turn, i));
+    double measured = (double)tenant->window.latency_slo_ns;
+    if (!isfinite(predicted) || !(predicted > 0) || !(measured > 0)) {
+        return;
+    }
+    double ratio = measured / predicted;
+    double span_s = ratio > record->calibration ? 2 : 6;
+    double next = record->calibration *
+                  pow(ratio / record->calibration, part_of(turn->elapsed_s, span_s));
+    record->calibration = next < calibration_least  ? calibration_least
+                          : next > calibration_most ? calibration_most
+                                                    : next;
+}
+
+static bool misses_now(const struct roost_tenant *tenant)
+{
+    return policy_pressure(tenant) > 1 && (tenant->queue.late > 0 || tenant->recent.slo_misses > 0);
+}
+
+static void learn_trial(struct roost_record *record, const struct roost_options *options,
+                        double elapsed_s)
+{
+    record->trial_s += elapsed_s;
+    record->blocked_s -= record->blocked_s < elapsed_s ? record->blocked_s : elapsed_s;
+    if (record->on_trial != 0 && record->trial_s * 1e9 >= (double)options->trial_ns) {
+        record->on_trial = 0;
+    }
+    /* A failure is forgotten after a time without another. */
+    if (record->failures > 0 && record->trial_s * 1e9 >= (double)options->backoff_max_ns) {
+        record->failures--;
+        record->trial_s = 0;
+    }
+}
+
+void roost_learn(struct roost_turn *turn)
+{
+    bool content = true;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        struct roost_record *record = &turn->self->records[i];
+        const struct roost_tenant *tenant = &turn->view->tenants[i];
+        learn_rate(record, tenant);
+        learn_trial(record, &turn->self->options, turn->elapsed_s);
+        bool misses = misses_now(tenant);
+        record->missed_s = misses ? record->missed_s + turn->elapsed_s : 0;
+        content = content && !misses;
+    }
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        learn_calibration(turn, i);
+    }
+    struct roost_state *self = turn->self;
+    self->content_s = content ? self->content_s + turn->elapsed_s : 0;
+    if (self->content_s > 5 && self->capacity < 1) {
+        self->capacity += 0.01 * turn->elapsed_s;
+        self->capacity = self->capacity > 1 ? 1 : self->capacity;
+    }
+}
+
+/* The last switch anywhere; what waits from before it is not its fault. */
+static double since_switch_s(const struct roost_view *view)
+{
+    uint64_t since_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < view->tenant_count; i++) {
+        const struct roost_tenant *tenant = &view->tenants[i];
+        uint64_t of_this = view_is_switching(tenant) ? 0 : tenant->since_switch_ns;
+        since_ns = of_this < since_ns ? of_this : since_ns;
+    }
+    return (double)since_ns * 1e-9;
+}
+
+bool roost_correct(struct roost_turn *turn)
+{
+    bool corrected = false;
+    double since_s = since_switch_s(turn->view);
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        struct roost_record *record = &turn->self->records[i];
+        const struct roost_tenant *tenant = &turn->view->tenants[i];
+        double slo_s = (double)tenant->slo_ns * 1e-9;
+        if (record->missed_s < missed_enough_s || since_s < grace_s + 2 * slo_s ||
+            !turn->loads[i].critical) {
+            continue;
+        }
+        double pressure = policy_pressure(tenant);
+        record->missed_s = 0;
+        corrected = true;
+        if (record->calibration < calibration_most) {
+            double times = pressure > 2 ? 2 : pressure < 1.1 ? 1.1 : pressure;
+            record->calibration *= times;
+        } else if (turn->self->capacity > 0.4) {
+            turn->self->capacity *= 0.95;
+        }
+    }
+    return corrected;
+}

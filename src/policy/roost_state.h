@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of policy `roost` share: its options, its state, and one decision's working set.
+ *
+ *   roost_learn.c   rates, what tails really are compared with the model, who misses
+ *   roost_choose.c  which variant each tenant should have
+ *   roost_share.c   weights, slices and early refusal that go with it
+ *   roost.c         when to act, and the table
+ */
+#ifndef ROOST_POLICY_ROOST_STATE_H
+#define ROOST_POLICY_ROOST_STATE_H
+
+#include "policy/choose.h"
+#include "policy/common.h"
+#include "policy/tail.h"
+
+enum { ROOST_POLICY_TENANTS_MAX = 64 };
+enum roost_objective { OBJECTIVE_GOODPUT, OBJECTIVE_ACCURACY };
+
+struct roost_options {
+    int objective;
+    double fill_max;               /* part of the node that may be promised away */
+    double fill_restore;           /* the same for going up */
+    double target, target_restore; /* parts of an SLO that predicted tails may take */
+    uint64_t calm_ns, dwell_ns, trial_ns, backoff_ns, backoff_max_ns;
+    double floor_share; /* in overload, of what a tenant asks for */
+};
+
+/* What is remembered of a tenant. Rates are requests per second. */
+struct roost_record {
+    uint32_t id;
+    uint32_t seen;      /* 1: rates have begun */
+    double quick, slow; /* moving averages over a short and a long span */
+    double steady_s;    /* since the rate last changed for good */
+    double abs_rows;
+    double used_cores;   /* moving average */
+    double calibration;  /* measured tail over predicted */
+    double missed_s;     /* for how long it has been missing its SLO */
+    uint32_t on_trial;   /* 1: went up lately */
+    uint32_t failures;   /* upgrades that had to be taken back */
+    double trial_s;      /* since it went up */
+    uint32_t trial_from; /* the variant that it had before */
+    uint32_t given_up;   /* 1: its SLO is not worth what it would cost the others */
+    double trial_rate;   /* at which it went up */
+    double blocked_s;    /* until `blocked_variant` may be tried again at such a load */
+    double blocked_rate, blocked_used; /* at which that failed; cores used on the node then */
+    uint32_t blocked_variant;
+    uint32_t reserved;
+};
+
+struct roost_state {
+    struct roost_options options;
+    uint32_t tenants_max;
+    uint32_t begun;
+    uint64_t tick;
+    double capacity;     /* of what the node should carry, what it does: at most 1 */
+    double room_s;       /* for how long something better has been possible */
+    double solved_s;     /* since that was last asked */
+    double swap_s;       /* since an exchange of variants was last tried */
+    double weighed_s;    /* since weights were last set */
+    double content_s;    /* since anybody missed its SLO */
+    uint32_t overloaded; /* 1: not even the cheapest variants fit */
+    uint32_t reserved;
+    struct roost_record records[];
+};
+
+/* One tenant in one decision. */
+struct roost_load {
+    bool critical;     /* has an SLO that something could meet */
+    bool known;        /* there is a cost to reckon with */
+    double rate;       /* requests per second to plan with */
+    double work, need; /* cores, with the variant in force; need INFINITY: not to be had */
+};
+
+struct roost_turn {
+    struct roost_state *self;
+    const struct roost_view *view;
+    struct roost_plan *plan;
+    double elapsed_s; /* since the last decision */
+    double cores;     /* that can be planned with */
+    struct roost_load loads[ROOST_POLICY_TENANTS_MAX];
+};
+
+/* Where between caution and daring a choice is made. */
+struct roost_margin {
+    double cores;  /* to fill */
+    double target; /* part of the SLO that a predicted tail may take */
+    double sigmas; /* added to the rate, in standard deviations of its estimate */
+    bool no_upgrades, no_downgrades;
+    bool backlog; /* reckon with what waits already */
+};
+
+/* roost_learn.c */
+void roost_learn(struct roost_turn *turn);
+/* True when a tenant has been missing its SLO for long enough to act on it; what the model thought
+ * of it is corrected then. */
+bool roost_correct(struct roost_turn *turn);
+/* Cores that the tenant finds when it asks: its share by weight, or what the others leave. */
+double roost_cores_found(const struct roost_turn *turn, uint32_t tenant);
+/* The rate to plan with. */
+double roost_rate(const struct roost_turn *turn, uint32_t tenant, double sigmas);
+
+/* roost_choose.c */
+/* A tenant's load with a variant; false when nothing is known of its cost. */
+bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate,
+                struct tail *tail);
+double roost_value(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate);
+/* Fills loads for the variants in force; returns cores that are asked for, the reserve included. */
+double roost_assess(struct roost_turn *turn, const struct roost_margin *margin);
+/* What a tenant should have. */
+struct roost_choice {
+    uint32_t variant;
+    bool given_up;
+};
+
+/*
+ * Chooses for each tenant (what it has, where nothing is known). *gain is what that is worth more
+ * than what is in force, as a part of it. False: even the cheapest do not fit, and are chosen.
+ */
+bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
+                struct roost_choice *choices, double *gain);
+/* The next cheaper variant worth having, or ROOST_NONE. */
+uint32_t roost_next_cheaper(const struct roost_turn *turn, uint32_t tenant);
+
+/* roost_share.c */
+void roost_share_cores(struct roost_turn *turn);
+void roost_share_turns(struct roost_turn *turn);
+/* Early refusal for all in overload, else for those that were given up. */
+void roost_refuse(struct roost_turn *turn, double asked);
+
+#endif
