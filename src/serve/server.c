@@ -261,6 +261,7 @@ static enum roost_err server_start(struct server *server, struct detail *detail)
         log_error("engine.open", "reason=\"%s\"", server->engine_error.text);
     }
     roost_assert(uv_loop_init(&server->loop) == 0);
+    server->loop_open = true;
     err = server_open_ports(server, detail);
     if (err == ROOST_OK) {
         server_open_handles(server);
@@ -309,6 +310,11 @@ int server_run(struct settings *settings, const struct server_options *options)
         log_error("server.start", "reason=\"%s\"", detail.text);
         if (server->spawner != NULL) {
             spawner_stop(server->spawner);
+        }
+        if (server->loop_open) {
+            server_finish(server);
+            uv_run(&server->loop, UV_RUN_DEFAULT); /* until what was opened is closed */
+            roost_assert(uv_loop_close(&server->loop) == 0);
         }
         server_free(server);
         return roost_err_exit_code(err) == 0 ? 1 : roost_err_exit_code(err);

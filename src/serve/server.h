@@ -31,6 +31,7 @@ enum server_port { PORT_INFERENCE, PORT_METRICS, PORT_CONTROL, PORT_COUNT };
 
 struct server {
     uv_loop_t loop;
+    bool loop_open;
     enum server_state state;
     struct settings settings;
     struct node_limits limits;
@@ -49,6 +50,7 @@ struct server {
     struct lane *retiring;
     struct unit *units;
     uint64_t next_spawn_id;
+    uint32_t next_tenant_id;
     unsigned permits; /* starts that may begin now */
     unsigned ticks;
     struct reconcile *reconcile;
