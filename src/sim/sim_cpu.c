@@ -45,15 +45,27 @@ double sim_ways_of(const struct sim *sim, const struct sim_tenant *tenant)
     return rest / sharers > 0.5 ? rest / sharers : 0.5;
 }
 
+/* Cores that `runs` runs keep busy with so many cores in all: an operator's threads sleep while
+ * they wait for each other, so this is less than the cores that they could use. */
+static double cores_busy(const struct sim_tenant *tenant, double runs, double cores)
+{
+    double each = least(cores / runs, tenant->config->threads);
+    if (each <= 1)
+        return each * runs;
+    return service_speedup(tenant->hosts[tenant->serving].model, each) * runs;
+}
+
 static void fill_shares(struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->tenant_count; i++) {
         struct sim_tenant *tenant = &sim->tenants[i];
         struct share *share = &sim->shares[i], *loader = &sim->shares[sim->tenant_count + i];
         bool alone = tenant->grant.mode == ROOST_EXCLUSIVE;
-        share->wants = (double)tenant->running_count * tenant->config->threads;
         share->weight = tenant->grant.weight;
         share->limit = alone ? (double)tenant->grant.slots / ROOST_SLOTS_PER_CORE : -1;
+        double room = alone ? share->limit : (double)sim->scenario->node.cores;
+        double runs = tenant->running_count;
+        share->wants = runs > 0 ? cores_busy(tenant, runs, room) : 0;
         share->idle = tenant->grant.sched_class == ROOST_CLASS_IDLE;
         loader->wants = tenant->loading != ROOST_NONE ? 1 : 0;
         loader->weight = 1;
@@ -83,6 +95,13 @@ static void feed_loaders(struct sim *sim)
     }
 }
 
+/* What a tenant draws at the speed that so many busy cores make. */
+static double bandwidth_of(const struct sim_tenant *tenant, double cores)
+{
+    const struct service_model *model = tenant->hosts[tenant->serving].model;
+    return model->bandwidth_bytes_per_s * cores / cores_busy(tenant, 1, tenant->config->threads);
+}
+
 /* Demand for memory bandwidth over capacity, from the speeds that the cores would allow. */
 static double memory_pressure(const struct sim *sim)
 {
@@ -91,8 +110,7 @@ static double memory_pressure(const struct sim *sim)
         return 0;
     for (uint32_t i = 0; i < sim->tenant_count; i++) {
         const struct sim_tenant *tenant = &sim->tenants[i];
-        double own = tenant->hosts[tenant->serving].model->bandwidth_bytes_per_s *
-                     sim->shares[i].gets / tenant->config->threads;
+        double own = bandwidth_of(tenant, sim->shares[i].gets);
         demand += least(own, capacity * tenant->grant.bandwidth / ROOST_BANDWIDTH_FULL);
     }
     return demand / capacity;
@@ -104,7 +122,7 @@ static double slowdown_of(const struct sim *sim, const struct sim_tenant *tenant
     const struct service_model *model = tenant->hosts[tenant->serving].model;
     double capacity = sim->scenario->node.bandwidth_bytes_per_s;
     if (capacity > 0 && tenant->grant.bandwidth < ROOST_BANDWIDTH_FULL) {
-        double own = model->bandwidth_bytes_per_s * gets / tenant->config->threads;
+        double own = bandwidth_of(tenant, gets);
         double allowed = capacity * tenant->grant.bandwidth / ROOST_BANDWIDTH_FULL;
         pressure = fmax(pressure, own / allowed);
     }
@@ -128,10 +146,7 @@ static void apply_share(struct sim *sim, struct sim_tenant *tenant, double gets,
 {
     double speed = 0, cores = 0;
     if (tenant->running_count > 0) {
-        const struct service_model *model = tenant->hosts[tenant->serving].model;
-        double threads = tenant->config->threads;
-        cores = gets / tenant->running_count;
-        speed = cores / threads * (threads > 1 ? service_speedup(model, threads) : 1);
+        speed = cores = gets / tenant->running_count;
         if (sim->interferes)
             speed /= slowdown_of(sim, tenant, gets, pressure);
     }

@@ -76,6 +76,42 @@ static void test_two_workers(void **state)
     fixture_end(&fixture);
 }
 
+/* Runs with threads, one at a time: as fast as Amdahl says with the cores at hand, and busy only
+ * for the work that there is. */
+static void test_threads(void **state)
+{
+    (void)state;
+    static const char *const text =
+        "{duration: 100s, tick: 1s, node: {cores: 8}, tenants: ["
+        "{name: a, threads: 6, batching: off, arrivals: {process: constant, rate: 5}, "
+        "variants: [{name: v, base: 60ms, parallel: 0.8}]}, "
+        "{name: b, threads: 4, batching: off, arrivals: {rate: 0}, "
+        "variants: [{name: v, base: 60ms}]}]}";
+    struct fixture fixture;
+    fixture_run(&fixture, text, &fixture_idle, 1);
+    check(mean_ms(&fixture, 0), 60 * (0.2 + 0.8 / 6), 0.01);
+    check(fixture.result.tenants[0].core_ns, 499 * 60e6, 0.01);
+    fixture_end(&fixture);
+    fixture_run(&fixture, text, &fixture_exclusive, 1);
+    check(mean_ms(&fixture, 0), 60 * (0.2 + 0.8 / 3), 0.01);
+    fixture_end(&fixture);
+}
+
+/* The threads that requests pass add their work, and take a core while they do it. */
+static void test_network_and_generator(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_run(
+        &fixture,
+        "{duration: 100s, tick: 1s, node: {cores: 2}, network: {request: 2ms, answer: 1ms}, "
+        "generator: {request: 3ms, answer: 4ms}, tenants: [{name: a, batching: off, "
+        "arrivals: {process: constant, rate: 20}, variants: [{name: v, base: 10ms}]}]}",
+        &fixture_idle, 1);
+    check(mean_ms(&fixture, 0), 20, 0.001);
+    fixture_end(&fixture);
+}
+
 static const char *const saturated =
     "{duration: 100s, tick: 1s, node: {cores: 4}, tenants: ["
     "{name: a, workers: 8, batching: off, shed: never, deadline: 1s, arrivals: {rate: 1000}, "
@@ -319,6 +355,8 @@ int main(void)
         cmocka_unit_test(test_one_worker),
         cmocka_unit_test(test_processor_sharing),
         cmocka_unit_test(test_two_workers),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_network_and_generator),
         cmocka_unit_test(test_weights_and_lending),
         cmocka_unit_test(test_exclusive_is_not_lent),
         cmocka_unit_test(test_nothing_is_lost),
