@@ -124,7 +124,7 @@ uint64_t curve_batch_rows(const struct curve *curve, uint64_t waiting, uint64_t 
     }
     uint64_t explore = curve_explore_rows(curve);
     uint64_t target = 1;
-    if (explore > 1 && explore <= limit) {
+    if (explore != 0 && explore <= limit) {
         target = explore;
     } else {
         double enough = curve_enough * curve_best_rate(curve, rows_max);
