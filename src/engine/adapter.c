@@ -579,9 +579,9 @@ enum roost_err adapter_build(const char *model_path, const struct adapter_settin
     if (err == ROOST_OK)
         err = adapt(&build);
     if (err == ROOST_OK)
+        err = files_bring(model_path, directory, detail);
+    if (err == ROOST_OK)
         err = model_write(&build, directory);
     adapter_graph_free(&build.graph);
-    if (err == ROOST_OK)
-        err = files_bring(model_path, directory, detail);
     return err;
 }

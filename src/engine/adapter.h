@@ -36,12 +36,13 @@ struct adapter_settings {
 };
 
 /*
- * Writes `<directory>/model.onnx`: the model at `model_path` behind its adapter, taking and giving
- * what `want` says (shapes with their batch dimension, as a graph has them). External data stays
- * external: its files are linked into the directory, or copied where they cannot be. Inputs and
- * outputs other than the first must have the same names in both. INVALID when the model is broken
- * or the adapter does not make it fit, with both shapes; UNSUPPORTED for operator sets that are too
- * old; NOT_FOUND, PERMISSION, IO, NO_MEMORY. Blocks; memory of a few times the file's size.
+ * Writes `<directory>/model.onnx`, as the last file: the model at `model_path` behind its adapter,
+ * taking and giving what `want` says (shapes with their batch dimension, as a graph has them).
+ * External data stays external: its files are linked into the directory, or copied where they
+ * cannot be. Inputs and outputs other than the first must have the same names in both. INVALID when
+ * the model is broken or the adapter does not make it fit, with both shapes; UNSUPPORTED for
+ * operator sets that are too old; NOT_FOUND, PERMISSION, IO, NO_MEMORY. Blocks; memory of a few
+ * times the file's size.
  */
 enum roost_err adapter_build(const char *model_path, const struct adapter_settings *settings,
                              const struct model_io *want, const char *directory,

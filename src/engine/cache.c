@@ -155,6 +155,15 @@ static enum roost_err staged_check(const char *directory, const char *name, void
     return error == 0 ? ROOST_OK : errno_translate(error, path, detail);
 }
 
+enum roost_err cache_stage_check(const char *directory, struct detail *detail)
+{
+    bool has_model = false;
+    enum roost_err err = names_visit(directory, staged_check, &has_model, detail);
+    if (err == ROOST_OK && !has_model)
+        err = detail_set(detail, ROOST_INVALID, "%s: the optimiser left no " MODEL_NAME, directory);
+    return err;
+}
+
 static enum roost_err directory_sync(const char *directory, struct detail *detail)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -235,12 +244,9 @@ static enum roost_err entry_keep(const struct model_cache *cache, const char *ke
                                  const char *directory, struct detail *detail)
 {
     char path[FILE_PATH_BYTES_MAX];
-    bool has_model = false;
     if (!path_join(path, sizeof(path), cache->directory, key))
         return errno_translate(ENAMETOOLONG, cache->directory, detail);
-    enum roost_err err = names_visit(directory, staged_check, &has_model, detail);
-    if (err == ROOST_OK && !has_model)
-        err = detail_set(detail, ROOST_INVALID, "%s: the optimiser left no " MODEL_NAME, directory);
+    enum roost_err err = cache_stage_check(directory, detail);
     if (err == ROOST_OK)
         err = directory_sync(directory, detail);
     if (err != ROOST_OK)

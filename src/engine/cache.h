@@ -12,6 +12,7 @@
 
 #include "base/detail.h"
 #include "base/file.h"
+#include "engine/adapter.h"
 
 struct model_cache {
     char directory[FILE_PATH_BYTES_MAX];
@@ -25,11 +26,19 @@ enum { CACHE_KEY_BYTES = 65 };
 enum roost_err cache_open(struct model_cache *cache, const char *directory, uint64_t bytes_max,
                           struct detail *detail);
 
-/* The key of a model file (reads the file and its external data; the hash of unchanged files
- * (device, inode, size, times) is remembered in <cache>/index). NOT_FOUND for a missing file,
- * INVALID for external data outside the model's directory or a file that is no ONNX graph. */
-enum roost_err cache_key(const struct model_cache *cache, const char *model_path,
-                         const char *engine_name, const char *engine_version,
+/* What an entry is made of. */
+struct cache_source {
+    const char *model_path;
+    const char *engine_name, *engine_version;
+    const struct adapter_settings *adapter; /* (optional; NULL: not adapted) */
+    const struct model_io *want;            /* what the adapter makes it take and give */
+};
+
+/* The key of a model (reads the file and its external data; the hash of unchanged files (device,
+ * inode, size, times) is remembered in <cache>/index), and of its adapter with the file that
+ * this reads. NOT_FOUND for a missing file, INVALID for external data outside the model's
+ * directory or a file that is no ONNX graph. */
+enum roost_err cache_key(const struct model_cache *cache, const struct cache_source *source,
                          char key[CACHE_KEY_BYTES], struct detail *detail);
 
 /* Path of the optimised model when the entry is there; NOT_FOUND otherwise. Marks it as used, which
@@ -41,6 +50,9 @@ enum roost_err cache_lookup(const struct model_cache *cache, const char *key, ch
  * process. */
 enum roost_err cache_stage(const struct model_cache *cache, const char *key, char *directory,
                            size_t directory_bytes, struct detail *detail);
+
+/* OK when the directory holds plain files only (each then on the disk), model.onnx among them. */
+enum roost_err cache_stage_check(const char *directory, struct detail *detail);
 
 /* Turns a staged directory into the entry, or removes it when `keep` is false or it does not hold
  * plain files with a model.onnx among them (INVALID). When another process was first, its entry

@@ -231,8 +231,45 @@ static enum roost_err text_hash(const struct strbuf *text, char key[CACHE_KEY_BY
     return ROOST_OK;
 }
 
-enum roost_err cache_key(const struct model_cache *cache, const char *model_path,
-                         const char *engine_name, const char *engine_version,
+static void specs_add(const char *kind, const struct tensor_spec *specs, unsigned count,
+                      struct strbuf *text)
+{
+    char dims[256];
+    for (unsigned i = 0; i < count; i++)
+        strbuf_printf(text, "%s %zu %s %s %s %d\n", kind, strlen(specs[i].name), specs[i].name,
+                      dtype_name(specs[i].dtype), shape_format(&specs[i].shape, dims, sizeof(dims)),
+                      specs[i].optional);
+}
+
+/* Numbers as they are, bit for bit: printed in hexadecimal. */
+static enum roost_err adapter_add(const struct model_cache *cache,
+                                  const struct adapter_settings *adapter,
+                                  const struct model_io *want, struct strbuf *text,
+                                  struct detail *detail)
+{
+    char hex[SHA256_HEX_BYTES];
+    strbuf_printf(text, "adapter %" PRId64 " %" PRId64 " %d %d %u\n", adapter->resize_height,
+                  adapter->resize_width, (int)adapter->layout, adapter->normalise,
+                  adapter->channels);
+    for (unsigned i = 0; adapter->normalise && i < adapter->channels; i++)
+        strbuf_printf(text, "channel %a %a\n", adapter->mean[i], adapter->scale[i]);
+    strbuf_printf(text, "names %zu %s %zu %s\n", strlen(adapter->input_name), adapter->input_name,
+                  strlen(adapter->output_name), adapter->output_name);
+    specs_add("input", want->inputs, want->input_count, text);
+    specs_add("output", want->outputs, want->output_count, text);
+    if (adapter->output_map[0] == '\0')
+        return ROOST_OK;
+    if (strcmp(adapter->output_map, "drop_first") == 0) {
+        strbuf_printf(text, "map drop_first\n");
+        return ROOST_OK;
+    }
+    enum roost_err err = file_hash(cache, adapter->output_map, hex, detail);
+    if (err == ROOST_OK)
+        strbuf_printf(text, "map %s\n", hex);
+    return err;
+}
+
+enum roost_err cache_key(const struct model_cache *cache, const struct cache_source *source,
                          char key[CACHE_KEY_BYTES], struct detail *detail)
 {
     struct strbuf text;
@@ -240,12 +277,14 @@ enum roost_err cache_key(const struct model_cache *cache, const char *model_path
     if (files == NULL)
         return detail_set(detail, ROOST_NO_MEMORY, "no memory for the key of a model");
     strbuf_init(&text);
-    strbuf_printf(&text, RECIPE "\nengine %s %s\n", engine_name, engine_version);
+    strbuf_printf(&text, RECIPE "\nengine %s %s\n", source->engine_name, source->engine_version);
     enum roost_err err = cpu_features_add(&text, detail);
     if (err == ROOST_OK)
-        err = onnx_files_read(model_path, files, detail);
+        err = onnx_files_read(source->model_path, files, detail);
     if (err == ROOST_OK)
-        err = files_add(cache, model_path, files, &text, detail);
+        err = files_add(cache, source->model_path, files, &text, detail);
+    if (err == ROOST_OK && source->adapter != NULL)
+        err = adapter_add(cache, source->adapter, source->want, &text, detail);
     if (err == ROOST_OK)
         err = text_hash(&text, key, detail);
     strbuf_fini(&text);

@@ -59,12 +59,19 @@ static void fixture_copy(const char *name, const char *as)
     assert_true(file_exists(path));
 }
 
+static struct cache_source source_of(const char *path, const char *version)
+{
+    return (struct cache_source){
+        .model_path = path, .engine_name = "onnxruntime", .engine_version = version};
+}
+
 static void key_of(const char *name, const char *version, char key[CACHE_KEY_BYTES])
 {
     char path[FILE_PATH_BYTES_MAX];
     struct detail detail = {0};
     join(path, models, name);
-    testing_check(cache_key(&cache, path, "onnxruntime", version, key, &detail), ROOST_OK, &detail);
+    const struct cache_source source = source_of(path, version);
+    testing_check(cache_key(&cache, &source, key, &detail), ROOST_OK, &detail);
     assert_int_equal(strlen(key), CACHE_KEY_BYTES - 1);
     assert_int_equal(strspn(key, "0123456789abcdef"), CACHE_KEY_BYTES - 1);
 }
@@ -98,22 +105,77 @@ static void keys_follow_the_content(void **state)
     assert_string_not_equal(one, two);
 }
 
+static void adapted_key(const struct adapter_settings *adapter, const struct model_io *want,
+                        char key[CACHE_KEY_BYTES])
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct detail detail = {0};
+    join(path, models, "model.onnx");
+    struct cache_source source = source_of(path, "1");
+    source.adapter = adapter;
+    source.want = want;
+    testing_check(cache_key(&cache, &source, key, &detail), ROOST_OK, &detail);
+}
+
+/* Each of these makes another graph, and none may be served for another. */
+static void keys_follow_the_adapter(void **state)
+{
+    (void)state;
+    static struct model_io want;
+    static struct adapter_settings adapter;
+    enum { KEYS = 9 };
+    char keys[KEYS][CACHE_KEY_BYTES];
+    char again[CACHE_KEY_BYTES];
+    want = (struct model_io){.input_count = 1, .output_count = 1};
+    adapter = (struct adapter_settings){.present = true};
+    want.inputs[0] = (struct tensor_spec){
+        .name = "x", .dtype = DTYPE_FP32, .shape = {.rank = 2, .dims = {-1, 4}}};
+    want.outputs[0] = want.inputs[0];
+    fixture_copy("mlp.onnx", "model.onnx");
+    key_of("model.onnx", "1", keys[0]);
+    adapted_key(&adapter, &want, keys[1]);
+    adapter.resize_width = adapter.resize_height = 8;
+    adapted_key(&adapter, &want, keys[2]);
+    adapter.normalise = true;
+    adapter.channels = 1;
+    adapted_key(&adapter, &want, keys[3]);
+    adapter.scale[0] = 0.5;
+    adapted_key(&adapter, &want, keys[4]);
+    testing_file_write(models, "map", "1\n0\n", 4);
+    join(adapter.output_map, models, "map");
+    adapted_key(&adapter, &want, keys[5]);
+    testing_file_write(models, "map", "0\n1\n", 4);
+    adapted_key(&adapter, &want, keys[6]);
+    want.outputs[0].shape.dims[1] = 5;
+    adapted_key(&adapter, &want, keys[7]);
+    want.inputs[0].name[0] = 'y';
+    adapted_key(&adapter, &want, keys[8]);
+    adapted_key(&adapter, &want, again);
+    assert_string_equal(again, keys[8]);
+    for (unsigned i = 0; i < KEYS; i++)
+        for (unsigned j = 0; j < i; j++)
+            assert_string_not_equal(keys[i], keys[j]);
+}
+
+static void key_refused(const char *path, enum roost_err wanted, struct detail *detail)
+{
+    char key[CACHE_KEY_BYTES];
+    const struct cache_source source = source_of(path, "1");
+    testing_check(cache_key(&cache, &source, key, detail), wanted, detail);
+}
+
 static void keys_need_all_files(void **state)
 {
     (void)state;
-    char key[CACHE_KEY_BYTES];
     char path[FILE_PATH_BYTES_MAX];
     struct detail detail = {0};
     join(path, models, "absent.onnx");
-    testing_check(cache_key(&cache, path, "e", "1", key, &detail), ROOST_NOT_FOUND, &detail);
+    key_refused(path, ROOST_NOT_FOUND, &detail);
     assert_non_null(strstr(detail.text, "absent.onnx"));
-    testing_check(cache_key(&cache, testing_fixture("lost.onnx"), "e", "1", key, &detail),
-                  ROOST_NOT_FOUND, &detail);
+    key_refused(testing_fixture("lost.onnx"), ROOST_NOT_FOUND, &detail);
     assert_non_null(strstr(detail.text, "nowhere.weights"));
-    testing_check(cache_key(&cache, testing_fixture("escape.onnx"), "e", "1", key, &detail),
-                  ROOST_INVALID, &detail);
-    testing_check(cache_key(&cache, testing_fixture("garbage.onnx"), "e", "1", key, &detail),
-                  ROOST_INVALID, &detail);
+    key_refused(testing_fixture("escape.onnx"), ROOST_INVALID, &detail);
+    key_refused(testing_fixture("garbage.onnx"), ROOST_INVALID, &detail);
 }
 
 /* The index's line about a file is what cache_key believes, until the file looks different. */
@@ -167,7 +229,8 @@ static void only_settled_files_are_remembered(void **state)
     char *data;
     size_t bytes;
     for (unsigned i = 0; i < 2; i++) {
-        testing_check(cache_key(&cache, committed, "e", "1", key, &detail), ROOST_OK, &detail);
+        const struct cache_source source = source_of(committed, "1");
+        testing_check(cache_key(&cache, &source, key, &detail), ROOST_OK, &detail);
         testing_check(file_read(index, 1 << 20, &data, &bytes, &detail), ROOST_OK, &detail);
         assert_ptr_equal(strchr(data, '\n'), data + bytes - 1);
         free(data);
@@ -338,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keys_follow_the_content, test_open, test_close),
+        cmocka_unit_test_setup_teardown(keys_follow_the_adapter, test_open, test_close),
         cmocka_unit_test_setup_teardown(keys_need_all_files, test_open, test_close),
         cmocka_unit_test_setup_teardown(hashes_are_remembered, test_open, test_close),
         cmocka_unit_test_setup_teardown(only_settled_files_are_remembered, test_open, test_close),

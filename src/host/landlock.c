@@ -129,6 +129,9 @@ static void rules_add(const struct ruleset *ruleset, const struct host_spec *spe
         rule_add(ruleset, spec->model_directory, FS_READ);
         rules_add_links(ruleset, spec->model_directory);
     }
+    /* No file there when the map is a word or none. */
+    if (spec->adapted)
+        rule_add(ruleset, spec->adapter.settings.output_map, FS_READ);
     if (spec->role == HOST_OPTIMISE && spec->output_directory[0] != '\0')
         rule_add(ruleset, spec->output_directory, FS_OWN);
 }

@@ -30,9 +30,29 @@ static void loader_lower(const struct serving *serving)
         (void)setpriority(PRIO_PROCESS, 0, LOADER_NICE); /* on Linux: of this thread */
 }
 
+/* The adapted copy is only removed when there is a better one: it must serve otherwise. */
+static enum roost_err loader_adapt(struct serving *serving, struct detail *detail)
+{
+    const struct host_spec *spec = &serving->spec;
+    char directory[FILE_PATH_BYTES_MAX], path[FILE_PATH_BYTES_MAX];
+    if (!path_join(directory, sizeof directory, spec->output_directory, HOST_ADAPTED_DIRECTORY) ||
+        !path_join(path, sizeof path, directory, "model.onnx"))
+        return detail_set(detail, ROOST_INVALID, "%s: the path is too long",
+                          spec->output_directory);
+    enum roost_err err = file_make_directory(directory, detail);
+    if (err == ROOST_OK)
+        err = adapter_build(spec->model_path, &spec->adapter.settings, &spec->adapter.want,
+                            directory, detail);
+    if (err == ROOST_OK)
+        err = serving->engine->optimise(path, spec->output_directory, detail);
+    return err == ROOST_OK ? file_remove_tree(directory, detail) : err;
+}
+
 static enum roost_err loader_optimise(struct serving *serving, struct detail *detail)
 {
     const struct host_spec *spec = &serving->spec;
+    if (spec->adapted)
+        return loader_adapt(serving, detail);
     return serving->engine->optimise(spec->model_path, spec->output_directory, detail);
 }
 

@@ -26,10 +26,15 @@ void region_init(struct region *region, const struct host_spec *spec, uint64_t o
     region->worker_count = serves ? spec->workers_max : 0;
     region->slot_count = 2 * region->worker_count;
     region->output_stride_bytes = output_stride_bytes;
-    /* What follows the used warm-ups stays a hole of the memory file. */
-    size_t used = offsetof(struct host_spec, warmups) +
-                  spec->warmup_count * sizeof spec->warmups[0];
-    memcpy(&region->spec, spec, used);
+    host_spec_copy(&region->spec, spec);
+}
+
+void host_spec_copy(struct host_spec *to, const struct host_spec *from)
+{
+    unsigned warmups = from->warmup_count <= HOST_WARMUPS_MAX ? from->warmup_count : 0;
+    memcpy(to, from, offsetof(struct host_spec, warmups) + warmups * sizeof to->warmups[0]);
+    if (from->adapted)
+        memcpy(&to->adapter, &from->adapter, sizeof to->adapter);
 }
 
 bool region_valid(const struct region *region, size_t bytes)

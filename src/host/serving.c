@@ -47,9 +47,7 @@ static enum roost_err fd_map(int fd, int protection, void **memory, size_t *leng
 
 static void spec_copy(struct host_spec *to, const struct host_spec *from)
 {
-    /* Reading the holes behind the used warm-ups would fill them. */
-    unsigned warmups = from->warmup_count <= HOST_WARMUPS_MAX ? from->warmup_count : 0;
-    memcpy(to, from, offsetof(struct host_spec, warmups) + warmups * sizeof to->warmups[0]);
+    host_spec_copy(to, from);
     if (to->model_directory[0] != '\0')
         return;
     const char *slash = strrchr(to->model_path, '/');

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "core/tensor.h"
+#include "engine/adapter.h"
 #include "node/affinity.h"
 
 enum {
@@ -19,8 +20,17 @@ enum {
 };
 
 enum host_role {
-    HOST_SERVE,    /* load, report, warm, serve */
-    HOST_OPTIMISE, /* write an optimised copy into spec.output_directory, exit 0 */
+    HOST_SERVE, /* load, report, warm, serve */
+    /* Write an optimised copy into spec.output_directory, exit 0. Of an adapted model that cannot
+     * be optimised, HOST_ADAPTED_DIRECTORY stays there with the adapted copy, exit 1. */
+    HOST_OPTIMISE,
+};
+
+#define HOST_ADAPTED_DIRECTORY "adapted" /* below spec.output_directory */
+
+struct host_adapter {
+    struct adapter_settings settings;
+    struct model_io want; /* the tenant's graph */
 };
 
 /* A warm-up sample: dims per input (-1 becomes 1), data by kind. Inputs not named are zero. */
@@ -62,7 +72,13 @@ struct host_spec {
     bool sandbox;              /* seccomp, landlock, no-new-privs, no network */
     int64_t max_batch_size;    /* 0: first dimension is not a batch */
     unsigned warmup_count;     /* 0: one run of zeros at batch 1 */
+    bool adapted;              /* HOST_OPTIMISE: `adapter` counts */
     struct host_warmup warmups[HOST_WARMUPS_MAX];
+    struct host_adapter adapter; /* last, for most hosts have none: see host_spec_copy */
 };
+
+/* Copies what counts. Neither reads nor writes what is not used, which stays a hole where the spec
+ * lies in a memory file. */
+void host_spec_copy(struct host_spec *to, const struct host_spec *from);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "engine/onnx_scan.h"
+#include "host/spec.h"
 
 /* What a host takes besides its weights: the engine's own memory and one batch's activations,
  * roughly. */
@@ -20,6 +21,7 @@ struct prepare_work {
     const struct model_cache *cache;
     char model_path[FILE_PATH_BYTES_MAX];
     char engine[32], engine_version[32];
+    struct host_adapter adapter; /* .settings.present says whether it counts */
     bool keep;
     void (*done)(void *user, const struct prepared *prepared);
     void *user;
@@ -76,7 +78,15 @@ static void prepare_key(uv_work_t *work)
     if (!onnx) {
         return;
     }
-    p->err = cache_key(w->cache, w->model_path, w->engine, w->engine_version, p->key, &p->detail);
+    bool adapted = w->adapter.settings.present;
+    const struct cache_source source = {
+        .model_path = w->model_path,
+        .engine_name = w->engine,
+        .engine_version = w->engine_version,
+        .adapter = adapted ? &w->adapter.settings : NULL,
+        .want = &w->adapter.want,
+    };
+    p->err = cache_key(w->cache, &source, p->key, &p->detail);
     if (p->err != ROOST_OK) {
         return;
     }
@@ -85,11 +95,27 @@ static void prepare_key(uv_work_t *work)
         return;
     }
     struct detail detail = {""};
-    if (cache_stage(w->cache, p->key, p->stage, sizeof p->stage, &detail) != ROOST_OK) {
+    enum roost_err err = cache_stage(w->cache, p->key, p->stage, sizeof p->stage, &detail);
+    if (err != ROOST_OK && adapted) {
+        p->err = detail_set(&p->detail, err, "no place for the adapted copy: %s", detail.text);
+    } else if (err != ROOST_OK) {
         log_warn("cache.stage", "model=%s reason=\"%s\" result=\"served as it is\"", w->model_path,
                  detail.text);
+    }
+    if (err != ROOST_OK) {
         p->stage[0] = '\0';
     }
+}
+
+/* Without an optimised copy: what the optimiser had adapted before it failed. */
+static void prepare_take_adapted(struct prepare_work *w)
+{
+    struct prepared *p = &w->prepared;
+    char directory[FILE_PATH_BYTES_MAX];
+    bool fits = path_join(directory, sizeof directory, p->stage, HOST_ADAPTED_DIRECTORY) &&
+                path_join(p->path, sizeof p->path, directory, "model.onnx");
+    p->err = fits ? cache_stage_check(directory, &p->detail)
+                  : detail_set(&p->detail, ROOST_INVALID, "%s: the path is too long", p->stage);
 }
 
 static void prepare_take(uv_work_t *work)
@@ -97,13 +123,20 @@ static void prepare_take(uv_work_t *work)
     struct prepare_work *w = work->data;
     struct prepared *p = &w->prepared;
     struct detail detail = {""};
+    if (!w->keep && w->adapter.settings.present) {
+        prepare_take_adapted(w);
+        return;
+    }
     enum roost_err err = cache_commit(w->cache, p->key, p->stage, w->keep, &detail);
     if (err != ROOST_OK) {
         log_warn("cache.commit", "model=%s reason=\"%s\"", w->model_path, detail.text);
     }
     p->optimised = w->keep && err == ROOST_OK &&
                    cache_lookup(w->cache, p->key, p->path, sizeof p->path) == ROOST_OK;
-    if (!p->optimised) {
+    if (!p->optimised && w->adapter.settings.present) {
+        p->err = detail_set(&p->detail, err == ROOST_OK ? ROOST_NOT_FOUND : err,
+                            "the adapted copy cannot be kept: %s", detail.text);
+    } else if (!p->optimised) {
         snprintf(p->path, sizeof p->path, "%s", w->model_path);
     }
     p->stage[0] = '\0';
@@ -129,6 +162,13 @@ static enum roost_err prepare_queue(const struct prepare_request *request, uv_wo
     if (request->engine != NULL) {
         snprintf(w->engine, sizeof w->engine, "%s", request->engine);
         snprintf(w->engine_version, sizeof w->engine_version, "%s", request->engine_version);
+    }
+    if (request->adapter != NULL) {
+        w->adapter.settings = *request->adapter;
+        w->adapter.settings.present = true;
+    }
+    if (request->want != NULL) {
+        w->adapter.want = *request->want;
     }
     if (request->key != NULL) {
         snprintf(w->prepared.key, sizeof w->prepared.key, "%s", request->key);

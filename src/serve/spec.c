@@ -60,6 +60,9 @@ void spec_fill(struct host_spec *spec, const struct unit *unit, enum host_role r
              variant->desired.model_directory);
     if (role == HOST_OPTIMISE) {
         snprintf(spec->output_directory, sizeof spec->output_directory, "%s", unit->stage);
+        spec->adapted = variant->desired.adapter.present;
+        spec->adapter.settings = variant->desired.adapter;
+        spec->adapter.want = lane->graph;
     }
     if (settings->engine_settings != NULL) {
         snprintf(spec->engine_settings, sizeof spec->engine_settings, "%s",

@@ -119,6 +119,20 @@ static bool lane_fits(const struct lane *lane, const struct desired_tenant *desi
            texts_equal(a->engine_settings, b->engine_settings) && texts_equal(a->cpus, b->cpus);
 }
 
+/* What is only declared of the variants changes no host. */
+static void lane_update_declared(struct lane *lane, const struct desired_tenant *desired,
+                                 const struct desired_version *version)
+{
+    for (unsigned i = 0; i < lane->variant_count; i++) {
+        lane->variants[i].desired.accuracy = version->variants[i].accuracy;
+        lane->variants[i].desired.mflops = version->variants[i].mflops;
+    }
+    lane_update(lane, &desired->settings);
+    if (lane->known) {
+        properties_fill(&lane->properties, lane);
+    }
+}
+
 static void tenant_begin(struct tenant *tenant, const struct desired_tenant *desired,
                          const struct desired_version *version)
 {
@@ -161,14 +175,14 @@ static void tenant_apply_version(struct tenant *tenant, const struct desired_ten
     struct lane *lane = lanes_find(tenant->lanes, tenant->lane_count, version->number);
     if (coming != NULL) {
         if (lane_fits(coming, desired, version)) {
-            lane_update(coming, &desired->settings);
+            lane_update_declared(coming, desired, version);
             return;
         }
         tenant_drop(tenant, coming);
     }
     bool serves = lane != NULL && lane->state != LANE_UNAVAILABLE;
     if (serves && lane_fits(lane, desired, version)) {
-        lane_update(lane, &desired->settings);
+        lane_update_declared(lane, desired, version);
         return;
     }
     tenant_begin(tenant, desired, version);

@@ -87,6 +87,9 @@ static void unit_free(struct unit *unit)
     for (unsigned i = 0; i < HOST_SLOTS_MAX; i++) {
         free(unit->batches[i]);
     }
+    if (unit->stage[0] != '\0') {
+        file_remove_tree(unit->stage, NULL); /* a few files; what stays is swept a day later */
+    }
     lane_unit_gone(unit->lane, unit);
     free(unit);
 }
@@ -126,6 +129,7 @@ static void unit_open_host(struct unit *unit, enum host_role role);
 static void unit_prepared(void *user, const struct prepared *prepared)
 {
     struct unit *unit = user;
+    memcpy(unit->stage, prepared->stage, sizeof unit->stage);
     if (unit->unwanted) {
         unit_fail(unit, ROOST_CANCELLED, "");
         return;
@@ -136,7 +140,6 @@ static void unit_prepared(void *user, const struct prepared *prepared)
     }
     memcpy(unit->key, prepared->key, sizeof unit->key);
     memcpy(unit->path, prepared->path, sizeof unit->path);
-    memcpy(unit->stage, prepared->stage, sizeof unit->stage);
     unit->optimised = prepared->optimised;
     unit->memory_need_bytes = prepared->memory_bytes;
     unit->starved = true;
@@ -173,6 +176,7 @@ void unit_permit(struct unit *unit)
     unit->permit = true;
     unit->state = UNIT_KEYING;
     const struct lane_variant *variant = &unit->lane->variants[unit->variant];
+    const struct adapter_settings *adapter = &variant->desired.adapter;
     const char *engine = spec_engine(unit->lane, variant->desired.model_path);
     const char *version = spawner_engine_version(unit->server->spawner, engine);
     struct prepare_request request = {
@@ -181,11 +185,19 @@ void unit_permit(struct unit *unit)
         .model_path = variant->desired.model_path,
         .engine = engine,
         .engine_version = version,
+        .adapter = adapter->present ? adapter : NULL,
+        .want = adapter->present ? &unit->lane->graph : NULL,
         .done = unit_prepared,
         .user = unit,
     };
     if (version[0] == '\0') {
         unit_fail(unit, ROOST_UNAVAILABLE, unit->server->engine_error.text);
+        return;
+    }
+    if (adapter->present && !unit->lane->known) {
+        unit_fail(unit, ROOST_UNAVAILABLE,
+                  "its adapter needs the tenant's signature, which the first variant without an "
+                  "adapter gives, and none has been loaded yet");
         return;
     }
     if (prepare_begin(&request) != ROOST_OK) {
@@ -227,7 +239,12 @@ static bool unit_event(struct unit *unit, const struct link_event *event)
         }
         return true;
     case LINK_FAILED:
-        /* The process ends by itself; an optimiser's failure is told by the load that follows. */
+        /* The process ends by itself; an optimiser's failure is told by the load that follows, if
+         * one does. */
+        if (unit->state == UNIT_OPTIMISING) {
+            unit->optimiser_err = event->err;
+            unit->optimiser_reason = event->detail;
+        }
         if (unit->state == UNIT_LOADING && !unit->unwanted) {
             unit->failed = true;
             unit_permit_give(unit);
@@ -314,8 +331,17 @@ void unit_spawn_failed(struct unit *unit, const char *reason)
 static void unit_committed(void *user, const struct prepared *prepared)
 {
     struct unit *unit = user;
+    memcpy(unit->stage, prepared->stage, sizeof unit->stage);
     if (unit->unwanted) {
         unit_fail(unit, ROOST_CANCELLED, "");
+        return;
+    }
+    if (prepared->err != ROOST_OK && unit->optimiser_err != ROOST_OK) {
+        unit_fail(unit, unit->optimiser_err, unit->optimiser_reason.text);
+        return;
+    }
+    if (prepared->err != ROOST_OK) {
+        unit_fail(unit, prepared->err, prepared->detail.text);
         return;
     }
     memcpy(unit->path, prepared->path, sizeof unit->path);
@@ -328,14 +354,18 @@ static void unit_optimiser_exited(struct unit *unit, int status)
 {
     bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     const struct lane_variant *variant = &unit->lane->variants[unit->variant];
+    unit_take_events(unit); /* why it failed came by another descriptor than its end */
     if (!good) {
-        log_warn("model.optimise", "tenant=%s variant=%s status=%d result=\"served as it is\"",
-                 unit->lane->tenant->name, variant->desired.name, status);
+        log_warn("model.optimise",
+                 "tenant=%s variant=%s status=%d reason=%s result=\"not optimised\"",
+                 unit->lane->tenant->name, variant->desired.name, status,
+                 LOG_Q(unit->optimiser_reason.text));
     }
     struct prepare_request request = {
         .loop = &unit->server->loop,
         .cache = &unit->server->cache,
         .model_path = variant->desired.model_path,
+        .adapter = variant->desired.adapter.present ? &variant->desired.adapter : NULL,
         .key = unit->key,
         .stage = unit->stage,
         .keep = good && !unit->unwanted,

@@ -62,9 +62,11 @@ struct unit {
     uint64_t idle_ns; /* since when it stands by or drains */
     uint64_t batches_done;
     char key[CACHE_KEY_BYTES];
-    char stage[FILE_PATH_BYTES_MAX];
+    char stage[FILE_PATH_BYTES_MAX]; /* removed with the unit, unless it became a cache entry */
     char path[FILE_PATH_BYTES_MAX];
     bool optimised;
+    enum roost_err optimiser_err; /* why the optimiser failed, as far as it said */
+    struct detail optimiser_reason;
     uint64_t memory_need_bytes;     /* what preparing it said */
     uint64_t memory_estimate_bytes; /* the same, once it has been granted */
     struct process_memory memory;   /* measured on ticks */
