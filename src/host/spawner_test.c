@@ -19,6 +19,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "engine/cache.h"
+#include "engine/engine_testing.h"
 #include "host/host_fixture.h"
 
 static struct spawner *spawner;
@@ -247,6 +249,38 @@ static void test_optimiser_role(void **state)
     expect_failure(host, ROOST_UNSUPPORTED, "");
 }
 
+/* The fake engine optimises nothing, so the adapted copy stays. The sandbox shows the file of its map,
+ * and nothing else there. */
+static void test_adapted_copy_stays(void **state)
+{
+    (void)state;
+    char elsewhere[] = "/tmp/roost-map-XXXXXX", path[512];
+    struct fixture_host *host = fixture_new(spawner, fixture_model);
+    struct host_spec *spec = &host->spec;
+    struct adapter_settings *adapter = &spec->adapter.settings;
+    assert_non_null(mkdtemp(elsewhere));
+    spec->role = HOST_OPTIMISE;
+    spec->adapted = adapter->present = true;
+    (void)snprintf(spec->model_path, sizeof spec->model_path, "%s", testing_fixture("mlp.onnx"));
+    (void)snprintf(spec->output_directory, sizeof spec->output_directory, "%s", host->directory);
+    (void)snprintf(adapter->output_map, sizeof adapter->output_map, "%s/map", elsewhere);
+    assert_int_equal(file_write_atomic(adapter->output_map, "3\n0\n", 4, NULL), ROOST_OK);
+    spec->adapter.want = (struct model_io){.input_count = 1, .output_count = 1};
+    spec->adapter.want.inputs[0] = (struct tensor_spec){
+        .name = "image", .dtype = DTYPE_FP32, .shape = {.rank = 2, .dims = {-1, 16}}};
+    spec->adapter.want.outputs[0] = (struct tensor_spec){
+        .name = "scores", .dtype = DTYPE_FP32, .shape = {.rank = 2, .dims = {-1, 2}}};
+    fixture_open(host);
+    fixture_wait(host, &host->has_failed);
+    if (host->failed.err != ROOST_UNSUPPORTED)
+        fail_msg("%s", host->failed.detail.text);
+    fixture_wait(host, &host->exited);
+    (void)snprintf(path, sizeof path, "%s/" HOST_ADAPTED_DIRECTORY, host->directory);
+    assert_int_equal(cache_stage_check(path, NULL), ROOST_OK);
+    fixture_free(host);
+    assert_int_equal(file_remove_tree(elsewhere, NULL), ROOST_OK);
+}
+
 /* ---- limits and priorities ---------------------------------------------------------------- */
 
 /* More memory than it may have: it fails or dies, and is never ready. */
@@ -432,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_warm_up_samples),
         cmocka_unit_test(test_impossible_specs),
         cmocka_unit_test(test_optimiser_role),
+        cmocka_unit_test(test_adapted_copy_stays),
         cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_loader_gives_way_until_it_is_lifted),
         cmocka_unit_test(test_workers_have_the_usual_priority),
