@@ -249,8 +249,8 @@ static void test_optimiser_role(void **state)
     expect_failure(host, ROOST_UNSUPPORTED, "");
 }
 
-/* The fake engine optimises nothing, so the adapted copy stays. The sandbox shows the file of its map,
- * and nothing else there. */
+/* The fake engine optimises nothing, so the adapted copy stays. The sandbox shows the file of its
+ * map, and nothing else there. */
 static void test_adapted_copy_stays(void **state)
 {
     (void)state;
