@@ -178,7 +178,7 @@ static const struct yaml_field rows_fields[] = {
     FIELD(YAML_T_DOUBLE, "sigma", struct rows_keys, sigma, .minimum = 1e-6, .maximum = 5),
     FIELD(YAML_T_INT, "min", struct rows_keys, minimum, .minimum = 1, .maximum = ARRIVALS_ROWS_MAX),
     FIELD(YAML_T_INT, "max", struct rows_keys, maximum, .minimum = 1, .maximum = ARRIVALS_ROWS_MAX),
-    FIELD(YAML_T_STRING, "file", struct rows_keys, file),
+    {.key = "file", .type = YAML_T_STRING, .offset = offsetof(struct rows_keys, file)},
 };
 
 void scenario_read_rows(struct scenario_reader *reader, const struct yaml_node *node,

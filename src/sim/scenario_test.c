@@ -36,7 +36,7 @@ static const char *const good =
     "        tables:\n"
     "          - {workers: 1, ways: 1, points: [[1, 3ms], [8, 9ms]]}\n"
     "          - {workers: 1, ways: 11, points: [[1, 2ms], [8, 6ms]]}\n"
-    "        load: [[1, 2], [2, 4]]\n";
+    "        load: [[1.7, 1.7], [2, 4]]\n";
 
 static void test_reads_all(void **state)
 {

@@ -195,13 +195,16 @@ static void read_load(struct scenario_reader *reader, const struct yaml_node *no
     for (size_t w = 0; w < workers; w++) {
         const struct yaml_node *row = scenario_item(node, w);
         for (size_t k = 0; k < ways; k++) {
-            double load = 0, before = k > 0 ? (double)variant->load_per_s[w * ways + k - 1] : 0;
+            double load = 0;
+            float *place = &variant->load_per_s[w * ways + k];
             const struct yaml_node *item = scenario_item(row, k);
             if (!scenario_number(reader, item, 0, &load))
                 return;
-            if (load < before)
+            *place = (float)load;
+            if (k > 0 && *place < place[-1]) {
                 yaml_error(reader->errors, item, "more ways never carry less");
-            variant->load_per_s[w * ways + k] = (float)load;
+                return;
+            }
         }
     }
     variant->load_workers = (uint32_t)workers;
