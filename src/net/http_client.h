@@ -59,8 +59,8 @@ bool http_reply_header(const struct http_reply *reply, const char *name, char *o
                        size_t out_bytes);
 
 /* One blocking request on a loop of its own: for commands. `body` (NULL: none) is a text.
- * *reply_body is the caller's (free) and NUL-terminated; NULL unless OK. OK means an answer, whatever
- * its status; an answer that takes longer than ten minutes is EXPIRED. */
+ * *reply_body is the caller's (free) and NUL-terminated; NULL unless OK. OK means an answer,
+ * whatever its status; one that takes longer than ten minutes is EXPIRED. */
 enum roost_err http_fetch(const char *host, unsigned port, const char *method, const char *path,
                           const char *body, int *status, char **reply_body, size_t *reply_bytes,
                           struct detail *detail);
