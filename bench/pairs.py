@@ -12,7 +12,7 @@ import os
 import sys
 
 CORES, WAYS, WAY_MB = 16, 11, 1.375
-GFLOPS, GATHER_GBS, NODE_GBS = 20.0, 5.0, 60.0
+GFLOPS, GATHER_GBS, NODE_GBS = 80.0, 8.0, 60.0
 ITEMS_MEAN = 167.3
 
 # name: MFLOP per item, gathered bytes per item, dense MB, embedding GB, SLA in ms (p95)
@@ -76,7 +76,7 @@ def scenario(one, two):
             "duration: 120 s", "warmup: 20 s", "tick: 1 s", "window: 10 s", "window_min: 2 s",
             f"node: {{cores: {CORES}, ways: {WAYS}, ways_min: 1, closids: 7, "
             f"bandwidth_gbs: {NODE_GBS:g}, memory: 64 GiB}}", "tenants:"]
-    return "\n".join(head + tenant(one, 0.4) + tenant(two, 0.4)) + "\n"
+    return "\n".join(head + tenant(one, 0.55) + tenant(two, 0.55)) + "\n"
 
 
 def main():
