@@ -43,8 +43,8 @@ def families(server):
 
 
 def samples(server):
-    """(name, label values in the order of the labels' names) -> value. The parser puts _total behind
-    the names of counters, which Triton's do not have."""
+    """(name, label values in the order of the labels' names) -> value. The parser puts _total
+    behind the names of counters, which Triton's do not have."""
     values = {}
     for family in families(server):
         for one in family.samples:

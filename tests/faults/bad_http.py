@@ -121,14 +121,16 @@ BAD_JSON = [
     ("m", '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[Infinity,1,2,3]}]}', ""),
     ("m", '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":%s}]}' % NESTED, ""),
     ("m", '{"x":%s}' % ('{"a":' * 100000), ""), ("m", "[" * 100000, ""),
-    ("m", b'{"inputs":[{"name":"\xff"}]}', ""), ("m", '{"inputs":[' + '{},' * 3000 + "{}]}", "inputs"),
+    ("m", b'{"inputs":[{"name":"\xff"}]}', ""),
+    ("m", '{"inputs":[' + '{},' * 3000 + "{}]}", "inputs"),
     ("m", {"id": 3, **tensor()}, "id"), ("m", {"id": "x" * 300, **tensor()}, "id"),
     ("m", {"parameters": 3, **tensor()}, "parameters"),
     ("m", {"parameters": {"priority": -1}, **tensor()}, "priority"),
     ("m", {"parameters": {"timeout": "x"}, **tensor()}, "timeout"),
     ("m", {"parameters": {"triton_x": 1}, **tensor()}, "triton_x"),
     ("m", {"parameters": {f"p{n}": n for n in range(40)}, **tensor()}, "parameters"),
-    ("m", {"outputs": 3, **tensor()}, "outputs"), ("m", {"outputs": [{}], **tensor()}, "outputs[0]"),
+    ("m", {"outputs": 3, **tensor()}, "outputs"),
+    ("m", {"outputs": [{}], **tensor()}, "outputs[0]"),
     ("m", {"outputs": [{"name": "z"}], **tensor()}, "outputs[0]"),
     ("m", {"outputs": [{"name": "y"}, {"name": "y"}], **tensor()}, "outputs[1]"),
     ("m", {"outputs": [{"name": "y", "parameters": {"classification": -1}}], **tensor()},
@@ -170,7 +172,8 @@ BAD_BINARY = [
     ("m", binary(binary_tensor("16"), bytes(16)), "binary_data_size"),
     ("m", binary(binary_tensor(2 ** 63), bytes(16)), "binary_data_size"),
     ("m", binary(binary_tensor(16), bytes(16), 100000), ""),
-    ("m", binary(binary_tensor(16), bytes(16), -1), ""), ("m", binary(binary_tensor(16), bytes(16), "x"), ""),
+    ("m", binary(binary_tensor(16), bytes(16), -1), ""),
+    ("m", binary(binary_tensor(16), bytes(16), "x"), ""),
     ("m", binary(binary_tensor(16), bytes(16), 2 ** 64), ""),
     ("m", binary(binary_tensor(16), bytes(16), 3), ""), ("m", binary({}, bytes(15), 0), ""),
     ("m", binary(tensor(), bytes(16)), ""), ("two", binary({}, b"", 0), ""),
@@ -293,8 +296,8 @@ class BadHttp(unittest.TestCase):
     def test_disconnects_at_every_byte(self):
         """The client goes away after every prefix of a JSON and of a binary request."""
         body, headers = binary(binary_tensor(16), struct.pack("<4f", 1, 2, 3, 4))
-        requests = [GOOD, INFER + b"Inference-Header-Content-Length: %s\r\nContent-Length: %d\r\n\r\n"
-                    % (headers["Inference-Header-Content-Length"].encode(), len(body)) + body,
+        requests = [GOOD, INFER + b"Inference-Header-Content-Length: %s\r\n"
+                    b"Content-Length: %d\r\n\r\n" % (headers["Inference-Header-Content-Length"].encode(), len(body)) + body,
                     INFER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY
                     + b"\r\n0\r\n\r\n"]
         with Load(self.server, {"m": 1}) as load:

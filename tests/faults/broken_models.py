@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model files and config.pbtxt of every kind of wrong: only that tenant is unavailable, and says why."""
+"""Files of models that are wrong in every way: only that tenant is unavailable, and says why."""
 import os
 import random
 import sys
@@ -122,7 +122,8 @@ class BrokenModels(unittest.TestCase):
             entries = wait_for("both to settle", lambda: self.both_settled(server))
             for one in entries:
                 self.assertEqual(one["state"], "UNAVAILABLE")
-                self.assertRegex(one["reason"], r"needs about \d+ MiB and 0 MiB of \d+ MiB are left")
+                self.assertRegex(one["reason"],
+                                 r"needs about \d+ MiB and 0 MiB of \d+ MiB are left")
 
     def both_settled(self, server):
         entries = server.post("/v2/repository/index").json()

@@ -88,7 +88,8 @@ class Drain(unittest.TestCase):
 
     def test_a_batch_does_not_wait_for_companions(self):
         config = "tenants: [{name: m, batching: on, batch_delay: 100 s, deadline: 300 s}]"
-        with Server({"m": fake_model("service_us 100 10")}, config, ["--grace", "60 s"]) as server, \
+        model = fake_model("service_us 100 10")
+        with Server({"m": model}, config, ["--grace", "60 s"]) as server, \
                 ThreadPoolExecutor(1) as pool:
             answer = pool.submit(server.infer, "m")
             wait_for("a request that waits", lambda: inside(server, ["m"]) == 1)

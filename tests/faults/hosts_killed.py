@@ -47,7 +47,8 @@ class HostsKilled(unittest.TestCase):
         with Server(models, CONFIG) as server:
             with Load(server, {name: 2 for name in models}) as load:
                 for _ in range(ROUNDS // 5):
-                    pids = wait_for("all hosts", lambda: len(server.hosts()) == 4 and server.hosts())
+                    pids = wait_for("all hosts",
+                                    lambda: len(server.hosts()) == 4 and server.hosts())
                     for pid in pids:
                         os.kill(pid, signal.SIGKILL)
                     wait_for("new hosts", lambda old=set(pids): len(server.hosts()) == 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ten times more than a tenant can do: memory bounded, refusals at once, everything accounted for."""
+"""Ten times more than a tenant can do: memory bounded, refusals at once, all accounted for."""
 import os
 import sys
 import time

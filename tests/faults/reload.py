@@ -43,7 +43,7 @@ class Reload(unittest.TestCase):
                              lambda old=old: not set(old) & set(server.hosts("m")))
                 load.progress("other", 10)
             load.assert_all_good()
-            assert_conserved_over_reloads(server, load, ["other"])
+            assert_conserved(server, load, ["other"])
 
     def test_unload_answers_what_it_has(self):
         """An unload ends when everything that was admitted is answered; later ones get 503."""
@@ -125,7 +125,8 @@ class Reload(unittest.TestCase):
                 server.write_config("defaults: {workers: 1}\ntenants:\n"
                                     "- {name: m, workers: 2}\n- {name: n, slo: p95 80 ms}")
                 server.signal(signal.SIGHUP)
-                wait_for("two workers", lambda: [one["workers"] for one in server.lanes("m")] == [2])
+                wait_for("two workers",
+                         lambda: [one["workers"] for one in server.lanes("m")] == [2])
                 wait_for("the SLO", lambda: server.lanes("n")[0]["slo_ns"] == 80_000_000)
                 load.progress("m", 20)
                 load.progress("n", 20)
@@ -155,10 +156,6 @@ class Reload(unittest.TestCase):
             self.assertEqual(repository_call(server, "m", "load", config).status, 200)
             self.assertEqual(server.get("/v2/models/m/config").json()["max_batch_size"], 3)
             self.assertEqual(server.infer("m", [(1, 2, 3, 4)] * 4).status, 400)
-
-
-def assert_conserved_over_reloads(server, load, tenants):
-    assert_conserved(server, load, tenants)
 
 
 class BareModels(unittest.TestCase):

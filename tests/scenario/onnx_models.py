@@ -38,6 +38,6 @@ def scale(factor, width=4):
     weight = helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor])
     dims = ("batch", width)
     return save(helper.make_graph(
-        [helper.make_node("Mul", ["x", "factor"], ["y"]), helper.make_node("Identity", ["x"], ["z"])],
-        "scale", [value("x", "FP32", dims)], [value("y", "FP32", dims), value("z", "FP32", dims)],
+        [helper.make_node("Mul", ["x", "factor"], ["y"]),
+         helper.make_node("Identity", ["x"], ["z"])], "scale", [value("x", "FP32", dims)], [value("y", "FP32", dims), value("z", "FP32", dims)],
         [weight]))

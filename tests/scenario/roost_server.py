@@ -94,7 +94,7 @@ def fake_model(*lines, inputs="x FP32 -1 4", outputs="y FP32 -1 4"):
 
 
 class Server:
-    """with Server(models={"name": text or {"1/model.fake": text, "config.pbtxt": text}}) as s: ..."""
+    """with Server({"name": text or {"1/model.fake": text, "config.pbtxt": text}}) as server: ..."""
 
     def __init__(self, models=None, config="", arguments=(), ready=True, environment=None):
         self.directory = tempfile.mkdtemp(prefix="roost-test-")
