@@ -438,6 +438,7 @@ static enum roost_err load_run(const struct load_options *options, const struct 
         .find_max = options->find_max,
         .find_start = options->find_start,
         .find_precision = options->find_precision,
+        .find_lowest = options->find_start / 1e4,
         .find_step_ns = options->find_step_ns,
         .find_samples = (uint64_t)options->samples,
     };

@@ -10,6 +10,8 @@
 enum {
     LONG_STEP = 2,      /* verification and challenge, in step lengths */
     EXTENSION = 3,      /* of a step that is undecided, in its lengths */
+    EXTENSION_MAX = 10, /* of one that has hardly any requests */
+    SAMPLES_LEAST = 20, /* before the estimate may decide, unless the step is as long as that */
     EARLY_SAMPLES = 50, /* before a failure may be called early */
 };
 static const double z_usual = 1.96; /* 95 % */
@@ -133,7 +135,9 @@ static enum findmax_verdict criterion_judge(struct findmax *search, size_t crite
     struct tally half = tally_make(search, criterion, half_find(search));
     worst_note(search, criterion, &whole);
     if (is_final) {
-        bool holds = tally_share(&whole) >= wanted && tally_share(&half) >= wanted;
+        /* Nothing asked is nothing shown. */
+        bool holds = whole.total > 0;
+        holds = holds && tally_share(&whole) >= wanted && tally_share(&half) >= wanted;
         return holds ? FINDMAX_PASS : FINDMAX_FAIL;
     }
     double z = is_early ? z_early : z_usual;
@@ -293,6 +297,16 @@ static void slice_add(struct findmax *search, const struct findmax_slice *slice,
     search->step.elapsed_ns += length_ns;
 }
 
+/* Whether every criterion has seen something. */
+static bool samples_suffice(const struct findmax *search)
+{
+    for (size_t i = 0; i < search->options.criterion_count; i++) {
+        if (search->options.quantiles[i] > 0.0 && tally_make(search, i, 0).total < SAMPLES_LEAST)
+            return false;
+    }
+    return true;
+}
+
 enum findmax_verdict findmax_observe(struct findmax *search, const struct findmax_slice *slice,
                                      uint64_t length_ns)
 {
@@ -307,7 +321,8 @@ enum findmax_verdict findmax_observe(struct findmax *search, const struct findma
     enum findmax_verdict verdict = step_judge(search, false, false);
     if (verdict != FINDMAX_GO_ON)
         return step_end(search, verdict, false);
-    if (elapsed_ns < EXTENSION * search->length_ns)
+    bool is_enough = elapsed_ns >= EXTENSION * search->length_ns && samples_suffice(search);
+    if (!is_enough && elapsed_ns < EXTENSION_MAX * search->length_ns)
         return FINDMAX_GO_ON;
     return step_end(search, step_judge(search, false, true), true);
 }

@@ -288,6 +288,25 @@ static void a_step_that_ends_early_is_judged_by_what_there_is(void **state)
     test_free(search);
 }
 
+/* A load so small that there is hardly a request takes longer, and none at all is no success. */
+static void nothing_asked_is_nothing_shown(void **state)
+{
+    (void)state;
+    struct findmax_options options = options_usual();
+    struct findmax *search = test_calloc(1, sizeof(*search));
+    double multiplier;
+    assert_true(findmax_init(search, &options));
+    assert_true(findmax_next(search, &multiplier));
+    assert_int_equal(step_feed(search, 199, 0, 0), FINDMAX_GO_ON);
+    assert_int_equal(step_feed(search, 1, 0, 0), FINDMAX_FAIL);
+    assert_true(findmax_next(search, &multiplier));
+    assert_int_equal(step_feed(search, 60, 0, 0), FINDMAX_GO_ON);
+    assert_int_equal(step_feed(search, 19, 1, 1), FINDMAX_GO_ON);
+    assert_int_equal(step_feed(search, 1, 1, 1), FINDMAX_PASS);
+    findmax_fini(search);
+    test_free(search);
+}
+
 /* Wilson's interval, against values computed by hand with another program. */
 static void intervals_are_wilsons(void **state)
 {
@@ -317,6 +336,7 @@ int main(void)
         cmocka_unit_test(a_step_takes_the_time_that_it_needs),
         cmocka_unit_test(many_slices_are_joined),
         cmocka_unit_test(a_step_that_ends_early_is_judged_by_what_there_is),
+        cmocka_unit_test(nothing_asked_is_nothing_shown),
         cmocka_unit_test(intervals_are_wilsons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

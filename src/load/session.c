@@ -15,7 +15,7 @@
 #include "load/watch.h"
 
 enum { SIGNALS = 2 };
-#define SETTLE_NS_MIN (300 * NS_PER_MS)
+#define SETTLE_NS_MIN (100 * NS_PER_MS)
 
 struct session {
     const struct session_options *options;
@@ -329,7 +329,7 @@ static enum roost_err search_open(struct session *session)
         .start = options->find_start,
         .precision = options->find_precision,
         .highest = options->find_start * 1e6,
-        .lowest = options->find_start / 1e4,
+        .lowest = options->find_lowest,
         .step_ns = options->find_step_ns,
         .samples_min = options->find_samples,
     };

@@ -31,6 +31,7 @@ struct session_options {
     FILE *records; /* (optional) one CSV line per request */
     bool find_max;
     double find_start, find_precision;
+    double find_lowest; /* multiplier at which the search gives up */
     uint64_t find_step_ns;
     uint64_t find_samples;
 };
