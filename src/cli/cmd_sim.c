@@ -18,7 +18,7 @@ struct sim_arguments {
     const char *policy, *log, *svg, *replay;
     struct option_list set;
     int64_t seed;
-    bool json, keys;
+    bool json, keys, check;
 };
 
 static const struct option sim_table[] = {
@@ -59,6 +59,10 @@ static const struct option sim_table[] = {
      .offset = offsetof(struct sim_arguments, replay),
      .unit = "LOG",
      .help = "make a log's plans again and compare them byte for byte; needs no scenario"},
+    {.name = "check",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct sim_arguments, check),
+     .help = "only read the scenario and tell its mistakes"},
     {.name = "keys",
      .type = OPTION_FLAG,
      .offset = offsetof(struct sim_arguments, keys),
@@ -279,7 +283,8 @@ static int sim_scenario(const struct sim_arguments *arguments, const char *path)
         return 2;
     }
     yaml_errors_fini(&errors);
-    err = sim_all(arguments, &scenario, &detail);
+    if (!arguments->check)
+        err = sim_all(arguments, &scenario, &detail);
     scenario_fini(&scenario);
     return err == ROOST_OK ? 0 : sim_fail(err, detail.text);
 }

@@ -108,7 +108,7 @@ static void test_another_version_is_refused(void **state)
     strbuf_fini(&log);
 }
 
-/* Wherever a log ends, and whatever byte of it is wrong: an error or a difference, never a crash. */
+/* Wherever a log ends, and whatever byte of it is wrong: an error or a difference, no crash. */
 static void test_damaged_logs(void **state)
 {
     (void)state;

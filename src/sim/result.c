@@ -89,6 +89,6 @@ double result_utilisation(const struct result *result)
 double result_accuracy(const struct result *result, uint32_t tenant)
 {
     const struct result_tenant *counts = &result->tenants[tenant];
-    double span_ns = (double)result->sample_count * (double)result->scenario->sample_ns;
-    return counts->accuracy_unknown || span_ns <= 0 ? -1 : counts->accuracy_ns / span_ns;
+    double span_ns = (double)result->scenario->duration_ns;
+    return counts->accuracy_unknown ? -1 : counts->accuracy_ns / span_ns;
 }

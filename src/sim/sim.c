@@ -128,7 +128,6 @@ static void sample_tenant(struct sim *sim, struct sim_tenant *tenant, struct res
     double percentile = tenant->config->slo_percentile > 0 ? tenant->config->slo_percentile : 95;
     uint64_t due = tenant->sample_due, hits = tenant->sample_hits;
     sim_advance(sim, tenant);
-    tenant->result->accuracy_ns += tenant->ladder->variants[tenant->serving].accuracy * span_ns;
     *sample = (struct result_sample){
         .variant = tenant->serving,
         .arrivals_per_s = (float)((double)tenant->sample_arrivals / span_ns * 1e9),
@@ -236,6 +235,7 @@ static void sim_fini(struct sim *sim)
     sim_abandon_thread(sim, &sim->generator);
     sim_abandon_thread(sim, &sim->network);
     for (uint32_t i = 0; i < sim->tenant_count; i++) {
+        sim_count_accuracy(sim, &sim->tenants[i]);
         sim_abandon(sim, &sim->tenants[i]);
         queue_fini(&sim->tenants[i].queue);
         heap_fini(&sim->tenants[i].running);

@@ -116,6 +116,7 @@ struct sim_tenant {
     uint64_t load_start_ns;
     uint64_t stall_until_ns;
     uint64_t changed_ns, switched_ns;
+    uint64_t accuracy_since_ns; /* until when the serving variant's accuracy is counted */
     struct sim_host hosts[ROOST_VARIANTS_MAX];
     struct view_meter meter;
     struct result_tenant *result;
@@ -189,6 +190,7 @@ void sim_switch_to(struct sim *sim, struct sim_tenant *tenant, uint32_t variant)
 void sim_standby(struct sim *sim, struct sim_tenant *tenant, uint32_t variant);
 void sim_load_end(struct sim *sim, void *tenant);
 void sim_switch_end(struct sim *sim, void *tenant);
+void sim_count_accuracy(struct sim *sim, struct sim_tenant *tenant); /* up to now */
 void sim_load_advance(struct sim *sim, struct sim_tenant *tenant, uint64_t elapsed_ns);
 uint64_t sim_memory_free_bytes(const struct sim *sim);
 static inline bool sim_stalled(const struct sim *sim, const struct sim_tenant *tenant)

@@ -103,11 +103,21 @@ static void load_standby(struct sim *sim, struct sim_tenant *tenant)
         load_begin(sim, tenant, wish);
 }
 
+void sim_count_accuracy(struct sim *sim, struct sim_tenant *tenant)
+{
+    uint64_t now_ns = sim->now_ns < sim->end_ns ? sim->now_ns : sim->end_ns;
+    uint64_t span_ns = now_ns - tenant->accuracy_since_ns;
+    tenant->result->accuracy_ns += tenant->ladder->variants[tenant->serving].accuracy *
+                                   (double)span_ns;
+    tenant->accuracy_since_ns = now_ns;
+}
+
 static void serve(struct sim *sim, struct sim_tenant *tenant, uint32_t variant)
 {
     struct sim_host *old = &tenant->hosts[tenant->serving];
     sim_advance(sim, tenant);
     if (variant != tenant->serving) {
+        sim_count_accuracy(sim, tenant);
         uint32_t before = tenant->serving;
         old->state = ROOST_VARIANT_WARM;
         old->used_ns = sim->now_ns;
@@ -223,6 +233,7 @@ void sim_hosts_init(struct sim *sim, struct sim_tenant *tenant)
     const struct scenario_ladder *ladder = tenant->ladder;
     tenant->serving = tenant->config->variant;
     tenant->loading = tenant->standby = ROOST_NONE;
+    tenant->accuracy_since_ns = sim->now_ns;
     for (uint32_t v = 0; v < ladder->variant_count; v++) {
         struct sim_host *host = &tenant->hosts[v];
         curve_reset(&host->service);
