@@ -15,7 +15,9 @@ struct serve_options {
     struct option_list repositories, load_models;
     int64_t http_port, metrics_port;
     int control_mode;
-    uint64_t poll_interval_ns, grace_ns, memory_reserve_bytes;
+    uint64_t poll_interval_ns, grace_ns, memory_reserve_bytes, tick_ns;
+    const char *policy, *decision_log;
+    struct option_list policy_options;
     bool sandbox;
 };
 
@@ -58,7 +60,8 @@ static const struct option serve_table[] = {
      .type = OPTION_STRING,
      .offset = offsetof(struct serve_options, control),
      .unit = "PATH",
-     .help = "Unix socket for Roost's own management"},
+     .help = "Unix socket for Roost's own management (default: $XDG_RUNTIME_DIR/roost.sock, or "
+             "/run/roost.sock for root; none: no such socket)"},
     {.name = "model-control-mode",
      .type = OPTION_ENUM,
      .offset = offsetof(struct serve_options, control_mode),
@@ -101,6 +104,28 @@ static const struct option serve_table[] = {
      .maximum = -1,
      .unit = "BYTES",
      .help = "memory that models may not take"},
+    {.name = "policy",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct serve_options, policy),
+     .unit = "NAME",
+     .help = "who moves grants and variants, see: roost policy list (default: none)"},
+    {.name = "policy-option",
+     .type = OPTION_LIST,
+     .offset = offsetof(struct serve_options, policy_options),
+     .unit = "OPTION=VALUE",
+     .help = "an option of the policy; repeatable"},
+    {.name = "tick",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct serve_options, tick_ns),
+     .minimum = 1e7,
+     .maximum = -1,
+     .unit = "TIME",
+     .help = "between two decisions of the policy (default: 250 ms)"},
+    {.name = "decision-log",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct serve_options, decision_log),
+     .unit = "FILE",
+     .help = "record every decision there, for: roost sim --replay FILE"},
     {.name = "sandbox",
      .type = OPTION_FLAG,
      .offset = offsetof(struct serve_options, sandbox),
@@ -127,12 +152,12 @@ static void replace_text(char **place, const char *text)
     }
 }
 
-static char *join_names(const struct option_list *list)
+static char *join_names(const struct option_list *list, const char *between)
 {
     struct strbuf out;
     strbuf_init(&out);
     for (size_t i = 0; i < list->count; i++) {
-        strbuf_printf(&out, "%s%s", i > 0 ? "," : "", list->items[i]);
+        strbuf_printf(&out, "%s%s", i > 0 ? between : "", list->items[i]);
     }
     return strbuf_take(&out);
 }
@@ -145,6 +170,15 @@ static void serve_override(void *user, struct settings *settings)
     replace_text(&settings->control_socket, options->control);
     replace_text(&settings->cache_directory, options->cache);
     replace_text(&settings->engine_library, options->engine_library);
+    replace_text(&settings->decision_log, options->decision_log);
+    replace_text(&settings->policy, options->policy);
+    if (options->policy != NULL || options->policy_options.count > 0) {
+        free(settings->policy_options);
+        settings->policy_options = join_names(&options->policy_options, "\n");
+    }
+    if (options->tick_ns != 0) {
+        settings->tick_ns = options->tick_ns;
+    }
     if (options->repositories.count > 0) {
         for (unsigned i = 0; i < settings->repository_count; i++) {
             free(settings->repositories[i]);
@@ -157,7 +191,7 @@ static void serve_override(void *user, struct settings *settings)
     }
     if (options->load_models.count > 0) {
         free(settings->load_models);
-        settings->load_models = join_names(&options->load_models);
+        settings->load_models = join_names(&options->load_models, ",");
     }
     if (options->http_port != NOT_GIVEN) {
         settings->http_port = (unsigned)options->http_port;

@@ -43,6 +43,8 @@ static const struct route routes[] = {
      api_repository_gone},
     {METHOD_GET, "v2/roost/status", CONTROL, NULL, api_status, NULL},
     {METHOD_POST, "v2/roost/tenants/{}/switch", CONTROL, NULL, control_switch, NULL},
+    {METHOD_GET, "v2/roost/policy", CONTROL, NULL, control_policy, NULL},
+    {METHOD_POST, "v2/roost/policy", CONTROL, NULL, control_policy_set, NULL},
 };
 
 /* One of these is an HTTP server's handler data. */

@@ -6,28 +6,59 @@
 #include "base/json.h"
 #include "serve/api.h"
 #include "serve/lane.h"
+#include "serve/manager.h"
 #include "serve/tenant.h"
 #include "serve/unit.h"
 
-static void status_window(struct json_writer *w, struct lane *lane, uint64_t now_ns)
+/* What policies see of the lane. Large, and only of the loop's thread. */
+struct status_view {
+    struct roost_tenant tenant;
+    struct roost_variant variants[ROOST_VARIANTS_MAX];
+};
+
+static void status_window(struct json_writer *w, const struct roost_tenant *seen)
 {
-    static struct window_counts sum; /* large; the loop's thread only */
-    uint64_t covered_ns = window_sum(&lane->window, now_ns, &sum);
-    double s = (double)covered_ns / 1e9;
+    const struct roost_window *window = &seen->window;
+    double s = (double)window->length_ns / 1e9;
     json_key(w, "window");
     json_begin_object(w);
     json_field_double(w, "seconds", s);
-    json_field_uint(w, "arrivals", sum.arrivals);
-    json_field_uint(w, "completions", sum.completions);
-    json_field_uint(w, "errors", sum.errors);
-    json_field_uint(w, "slo_misses", sum.slo_misses);
-    json_field_double(w, "requests_per_s", s > 0 ? (double)sum.arrivals / s : 0);
+    json_field_uint(w, "arrivals", window->arrivals);
+    json_field_uint(w, "completions", window->completions);
+    json_field_uint(w, "errors", window->errors);
+    json_field_uint(w, "refusals", window->refusals);
+    json_field_uint(w, "slo_misses", window->slo_misses);
+    json_field_double(w, "attainment", window->attainment);
+    json_field_double(w, "requests_per_s", s > 0 ? (double)window->arrivals / s : 0);
+    json_field_double(w, "rows_per_request", window->abs_rows);
+    json_field_uint(w, "between_arrivals_us", (uint64_t)(window->aat_ns / 1e3));
     json_field_double(w, "rows_per_batch",
-                      sum.batches > 0 ? (double)sum.batch_rows / (double)sum.batches : 0);
-    json_field_double(w, "busy_cores", s > 0 ? (double)sum.busy_ns / 1e9 / s : 0);
-    json_field_uint(w, "p50_us", hist_quantile(&sum.latency_ns, 0.50) / NS_PER_US);
-    json_field_uint(w, "p95_us", hist_quantile(&sum.latency_ns, 0.95) / NS_PER_US);
-    json_field_uint(w, "p99_us", hist_quantile(&sum.latency_ns, 0.99) / NS_PER_US);
+                      window->batches > 0 ? (double)window->batch_rows / (double)window->batches
+                                          : 0);
+    json_field_double(w, "busy_cores", s > 0 ? (double)window->busy_ns / 1e9 / s : 0);
+    json_field_double(w, "cpu_cores", s > 0 ? (double)window->cpu_ns / 1e9 / s : 0);
+    json_field_uint(w, "p50_us", window->latency_p50_ns / NS_PER_US);
+    json_field_uint(w, "p95_us", window->latency_p95_ns / NS_PER_US);
+    json_field_uint(w, "p99_us", window->latency_p99_ns / NS_PER_US);
+    json_field_uint(w, "slo_latency_us", window->latency_slo_ns / NS_PER_US);
+    json_end_object(w);
+}
+
+static void status_grant(struct json_writer *w, const struct lane *lane,
+                         const struct roost_tenant *seen)
+{
+    const struct roost_grant *grant = &seen->grant;
+    char cpus[256];
+    json_key(w, "grant");
+    json_begin_object(w);
+    json_field_bool(w, "by_policy", lane->tenant->hold.held);
+    json_field_string(w, "mode", grant->mode == ROOST_EXCLUSIVE ? "exclusive" : "shared");
+    json_field_uint(w, "slots", grant->slots);
+    json_field_uint(w, "weight", grant->weight);
+    json_field_uint(w, "workers", grant->workers);
+    json_field_uint(w, "batch_rows", grant->batch_rows);
+    json_field_string(w, "cpus", cpus_format(&lane->cpus, cpus, sizeof cpus));
+    json_field_uint(w, "since_change_ns", seen->since_change_ns);
     json_end_object(w);
 }
 
@@ -60,19 +91,43 @@ static const char *status_state(const struct lane *lane)
     return names[lane->state];
 }
 
-static void status_variants(struct json_writer *w, const struct lane *lane)
+static void status_points(struct json_writer *w, const struct roost_variant *seen)
 {
+    json_key(w, "points");
+    json_begin_array(w);
+    for (uint32_t i = 0; i < seen->point_count; i++) {
+        json_begin_object(w);
+        json_field_double(w, "rows", seen->points[i].rows_mean);
+        json_field_double(w, "ns", seen->points[i].ns_mean);
+        json_field_double(w, "cpu_ns", seen->points[i].cpu_ns_mean);
+        json_field_uint(w, "samples", seen->points[i].samples);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void status_variants(struct json_writer *w, const struct lane *lane,
+                            const struct roost_variant *variants)
+{
+    static const char *const states[] = {"cold", "starting", "warm", "serving", "failed"};
     json_key(w, "variants");
     json_begin_array(w);
     for (unsigned i = 0; i < lane->variant_count; i++) {
         const struct lane_variant *variant = &lane->variants[i];
+        const struct roost_variant *seen = &variants[i];
         json_begin_object(w);
-        json_field_string(w, "name", variant->desired.name);
-        if (variant->desired.accuracy >= 0) {
-            json_field_double(w, "accuracy", variant->desired.accuracy);
+        json_field_string(w, "name", seen->name);
+        json_field_string(w, "state", states[seen->state]);
+        if (seen->accuracy >= 0) {
+            json_field_double(w, "accuracy", seen->accuracy);
         }
+        json_field_double(w, "mflops", seen->mflops_declared);
+        json_field_double(w, "flops_counted", seen->flops_counted);
+        json_field_double(w, "cpu_ns_per_row", seen->cpu_ns_per_row);
         json_field_uint(w, "service_ns", curve_service_ns(&variant->curve, 1));
-        json_field_uint(w, "start_ns", variant->start_ns);
+        json_field_uint(w, "memory_bytes", seen->memory_bytes);
+        json_field_uint(w, "start_ns", seen->start_ns);
+        status_points(w, seen);
         if (variant->err != ROOST_OK) {
             json_field_string(w, "reason", variant->reason.text);
         }
@@ -83,6 +138,9 @@ static void status_variants(struct json_writer *w, const struct lane *lane)
 
 static void status_lane(struct json_writer *w, struct lane *lane, uint64_t now_ns)
 {
+    static struct status_view view;
+    view.tenant = (struct roost_tenant){0};
+    manager_see_lane(lane, NS_PER_S, now_ns, true, &view.tenant, view.variants);
     json_begin_object(w);
     json_field_string(w, "tenant", lane->tenant->name);
     json_field_string(w, "version", lane->version_text);
@@ -98,8 +156,12 @@ static void status_lane(struct json_writer *w, struct lane *lane, uint64_t now_n
     json_field_uint(w, "workers", lane->workers);
     json_field_uint(w, "batch_rows_max", lane->limits.rows_max);
     json_field_uint(w, "input_memory_bytes", input_memory_used_bytes(lane->memory));
-    status_window(w, lane, now_ns);
-    status_variants(w, lane);
+    json_field_uint(w, "queue_late", view.tenant.queue.late);
+    json_field_uint(w, "resident_bytes", view.tenant.resident_bytes);
+    json_field_double(w, "accuracy_floor", lane->settings.accuracy_floor);
+    status_grant(w, lane, &view.tenant);
+    status_window(w, &view.tenant);
+    status_variants(w, lane, view.variants);
     json_key(w, "hosts");
     json_begin_array(w);
     for (const struct unit *unit = lane->server->units; unit != NULL; unit = unit->next) {
@@ -125,6 +187,8 @@ void api_status(struct call *call)
     json_field_uint(&w, "cores", server->limits.cpu_count);
     json_field_uint(&w, "memory_bytes", server->limits.memory_bytes);
     json_field_uint(&w, "memory_left_bytes", server_memory_left(server));
+    json_key(&w, "manager");
+    manager_write_status(server->manager, &w);
     json_key(&w, "lanes");
     json_begin_array(&w);
     for (size_t t = 0; t < server->tenant_count; t++) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "serve/api.h"
 #include "serve/lane.h"
+#include "serve/manager.h"
 #include "serve/tenant.h"
 #include "serve/unit.h"
 
@@ -90,4 +91,33 @@ void control_switch(struct call *call)
         control_switch_to(call, lane, name);
         yyjson_doc_free(doc);
     }
+}
+
+void control_policy(struct call *call)
+{
+    struct strbuf out;
+    struct json_writer w;
+    strbuf_init(&out);
+    json_writer_init(&w, &out);
+    manager_write_status(call->server->manager, &w);
+    call_respond_json(call, &out);
+    strbuf_fini(&out);
+}
+
+void control_policy_set(struct call *call)
+{
+    yyjson_doc *doc;
+    struct detail detail;
+    const char *name = control_text(call, "policy", &doc);
+    if (name == NULL) {
+        return;
+    }
+    const char *options = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "options"));
+    enum roost_err err = manager_set_policy(call->server->manager, name, options, &detail);
+    yyjson_doc_free(doc);
+    if (err != ROOST_OK) {
+        call_respond_error(call, err, detail.text, 0);
+        return;
+    }
+    control_policy(call);
 }

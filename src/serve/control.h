@@ -19,4 +19,9 @@ bool control_default_path(char *out, size_t out_bytes);
  * refused; whether it succeeded is told by the status report. */
 void control_switch(struct call *call);
 
+/* GET and POST v2/roost/policy {"policy": NAME, "options": "a=1\nb=2"} ((optional) options). Both
+ * answer with the policy in force and what it does. */
+void control_policy(struct call *call);
+void control_policy_set(struct call *call);
+
 #endif

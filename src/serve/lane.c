@@ -71,6 +71,7 @@ static enum roost_err lane_allocate(struct lane *lane, const struct desired_vers
     }
     for (unsigned i = 0; i < version->variant_count; i++) {
         lane->variants[i].desired = version->variants[i];
+        lane->variants[i].metadata.accuracy = -1;
         queue_init(&lane->variants[i].pinned);
     }
     uint64_t budget = lane->settings.input_memory_bytes;
@@ -96,7 +97,8 @@ enum roost_err lane_new(struct server *server, struct tenant *tenant,
     lane->model.name = tenant->name;
     lane->model.version = lane->version_text;
     queue_init(&lane->queue);
-    window_init(&lane->window, window_length_ns);
+    lane->switched_ns = clock_now_ns();
+    view_meter_init(&lane->meter, window_length_ns, desired->settings.slo_ns, lane->switched_ns);
     enum roost_err err = tenant_settings_copy(&lane->settings, &desired->settings);
     if (err == ROOST_OK) {
         err = lane_allocate(lane, version, detail);
@@ -117,6 +119,11 @@ static void lane_refresh_limits(struct lane *lane)
     struct batcher_limits *limits = &lane->limits;
     int64_t rows_max = settings->batch_max > 0 ? settings->batch_max : lane->config.max_batch_size;
     limits->rows_max = rows_max > 0 ? (uint64_t)rows_max : 1;
+    lane->batch_rows_max = (uint32_t)limits->rows_max;
+    const struct tenant_hold *hold = &lane->tenant->hold;
+    if (hold->held && hold->grant.batch_rows != 0 && hold->grant.batch_rows < limits->rows_max) {
+        limits->rows_max = hold->grant.batch_rows;
+    }
     limits->batching = lane->known && lane->config.max_batch_size > 0 && !lane->unbatchable &&
                        settings->batching != BATCH_OFF && limits->rows_max > 1;
     limits->learned = settings->batching == BATCH_AUTO;
@@ -129,6 +136,35 @@ static void lane_refresh_limits(struct lane *lane)
     limits->slots_per_worker = slots_per_worker;
 }
 
+/* As the configuration says, whatever a policy grants. */
+static unsigned lane_workers_configured(const struct lane *lane)
+{
+    unsigned workers = lane->settings.workers != 0 ? lane->settings.workers
+                                                   : lane->config.instance_count;
+    return workers == 0 ? 1 : workers > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : workers;
+}
+
+unsigned lane_workers_max(const struct lane *lane)
+{
+    unsigned configured = lane_workers_configured(lane);
+    unsigned most = lane->settings.workers_max != 0 ? lane->settings.workers_max
+                                                    : lane->server->limits.cpu_count;
+    most = most > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : most;
+    return most > configured ? most : configured;
+}
+
+/* Hosts that were once bound to some cores have to be told that all are theirs again. */
+static void lane_place_workers(struct lane *lane)
+{
+    if (!cpus_empty(&lane->cpus)) {
+        lane->placed = true;
+        return;
+    }
+    for (unsigned i = 0; lane->placed && i < lane->server->limits.cpu_count; i++) {
+        cpus_add(&lane->cpus, lane->server->limits.cpus[i]);
+    }
+}
+
 void lane_update(struct lane *lane, const struct tenant_settings *settings)
 {
     if (settings != &lane->settings) {
@@ -138,13 +174,19 @@ void lane_update(struct lane *lane, const struct tenant_settings *settings)
             lane->settings = copy;
         }
     }
-    unsigned workers = lane->settings.workers != 0 ? lane->settings.workers
-                                                   : lane->config.instance_count;
-    lane->workers = workers == 0 ? 1 : workers > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : workers;
+    const struct tenant_hold *hold = &lane->tenant->hold;
+    unsigned most = lane_workers_max(lane);
+    lane->meter.slo_ns = lane->settings.slo_ns;
+    lane->workers = lane_workers_configured(lane);
     lane->cpus = (struct cpus){0};
-    if (lane->settings.cpus != NULL) {
+    if (hold->held) {
+        lane->workers = hold->grant.workers < most ? hold->grant.workers : most;
+        lane->cpus = hold->cpus;
+    }
+    if (lane->settings.cpus != NULL && !(hold->held && hold->grant.mode == ROOST_EXCLUSIVE)) {
         cpus_parse(lane->settings.cpus, &lane->cpus, NULL); /* was checked with roost.yaml */
     }
+    lane_place_workers(lane);
     lane_refresh_limits(lane);
     for (const struct unit *unit = lane->server->units; unit != NULL; unit = unit->next) {
         if (unit->lane == lane && unit->state == UNIT_READY) {

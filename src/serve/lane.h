@@ -15,7 +15,7 @@
 #include <uv.h>
 
 #include "core/batcher.h"
-#include "core/window.h"
+#include "core/view_build.h"
 #include "host/host.h"
 #include "net/oip.h"
 #include "serve/desired.h"
@@ -80,14 +80,17 @@ struct lane {
     struct oip_model model;       /* for the codec */
     struct batcher_limits limits;
     bool leaving; /* not wanted any more; stays until its successors have come up */
+    uint32_t batch_rows_max; /* without what a policy grants */
     unsigned workers;
     struct cpus cpus; /* of the workers; empty: anywhere */
+    bool placed;      /* they were bound to some cores once */
     unsigned variant_count;
     struct lane_variant *variants;
     unsigned variant;       /* serving, or being started for service */
     unsigned wanted;        /* last asked for; not `variant` while switching */
     uint64_t switches;      /* of the variant that serves */
     uint64_t switched_ns;   /* when the last one took effect */
+    uint64_t warm_after_ns; /* no host is started just to stand by before */
     struct unit *active;    /* takes batches */
     struct unit *coming;    /* being started, to serve or to stand by */
     unsigned units;         /* all that still exist, draining ones included */
@@ -99,7 +102,7 @@ struct lane {
     struct input_memory *memory;
     uint64_t bodies;  /* requests that exist, queued or not */
     uv_timer_t *wake; /* for batches that wait for companions, and for restarts */
-    struct window window;
+    struct view_meter meter;
     struct statistics *statistics;
     bool unbatchable; /* an output turned out to have no batch dimension */
 };
@@ -121,8 +124,11 @@ void lane_start(struct lane *lane, unsigned variant);
  */
 enum roost_err lane_switch(struct lane *lane, unsigned variant, struct detail *detail);
 
-/* Starts a host of the variant to stand by, if nothing else is being started. */
+/* Starts a host of the variant to stand by, if nothing else is being started and memory is left. */
 void lane_warm(struct lane *lane, unsigned variant);
+
+/* The most workers that its hosts can have. */
+unsigned lane_workers_max(const struct lane *lane);
 
 /* The variant's index by its name, or variant_count. */
 unsigned lane_find_variant(const struct lane *lane, const char *name);

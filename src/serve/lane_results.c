@@ -170,6 +170,15 @@ static void lane_fail_batch(struct lane *lane, const struct batch *batch, enum r
     }
 }
 
+/* CPU time is not charged to a batch size alone: policies also want it over all that was served. */
+static void lane_learn_cpu(struct lane_variant *variant, uint64_t rows, uint64_t cpu_ns)
+{
+    static const double memory = 0.999; /* a thousand batches */
+    curve_observe(&variant->cpu_curve, rows, cpu_ns);
+    variant->cpu_ns = variant->cpu_ns * memory + (double)cpu_ns;
+    variant->cpu_rows = variant->cpu_rows * memory + (double)rows;
+}
+
 void lane_result(struct lane *lane, struct unit *unit, const struct link_result *result)
 {
     const struct batch *batch = unit->batches[result->slot];
@@ -186,10 +195,8 @@ void lane_result(struct lane *lane, struct unit *unit, const struct link_result 
     statistics_batch(lane->statistics, batch->rows, &times);
     lane->statistics->busy_ns += service_ns;
     lane->statistics->cpu_ns += result->cpu_ns;
-    struct window_counts *counts = window_at(&lane->window, clock_now_ns());
-    counts->batches++;
-    counts->batch_rows += batch->rows;
-    counts->busy_ns += service_ns;
+    lane_learn_cpu(variant, batch->rows, result->cpu_ns);
+    view_meter_run(&lane->meter, batch->rows, service_ns, result->cpu_ns, clock_now_ns());
     if (batch->count > 1 && !lane_outputs_batched(result, batch->rows)) {
         log_warn("model.unbatchable",
                  "tenant=%s reason=\"an output's first dimension is not the batch's\"",
@@ -242,8 +249,14 @@ void lane_count_reply(struct lane *lane, const struct request *request, const st
     struct statistics *statistics = lane->statistics;
     uint64_t now_ns = clock_now_ns();
     uint64_t latency_ns = now_ns - request->started_ns;
-    struct window_counts *counts = window_at(&lane->window, now_ns);
     bool good = reply->err == ROOST_OK;
+    /* Turned away rather than failed: it was never let in. */
+    bool refused = reply->err == ROOST_OVERLOADED || reply->err == ROOST_UNAVAILABLE;
+    if (refused) {
+        view_meter_refusal(&lane->meter, now_ns);
+    } else {
+        view_meter_answer(&lane->meter, latency_ns, good, now_ns);
+    }
     if (good) {
         count_duration(&statistics->success, latency_ns);
         count_duration(&statistics->queue, reply->times.queue_ns);
@@ -253,19 +266,15 @@ void lane_count_reply(struct lane *lane, const struct request *request, const st
         statistics->inference_count += request->item.rows;
         statistics->last_inference_wall_ns = clock_wall_ns();
         hist_record(&statistics->latency_ns, latency_ns);
-        hist_record(&counts->latency_ns, latency_ns);
-        counts->completions++;
     } else {
         count_duration(&statistics->fail, latency_ns);
         statistics->failures[failure_reason_of(reply->err)]++;
         statistics->refused += reply->err == ROOST_OVERLOADED;
-        counts->errors++;
     }
     uint64_t slo_ns = lane->settings.slo_ns;
     if (slo_ns != 0) {
         bool hit = good && latency_ns <= slo_ns;
         statistics->slo_hits += hit;
         statistics->slo_misses += !hit;
-        counts->slo_misses += !hit;
     }
 }

@@ -217,7 +217,13 @@ void lane_warm(struct lane *lane, unsigned variant)
         lane_variant_failed(lane, variant, clock_now_ns())) {
         return;
     }
-    lane_start(lane, variant);
+    static const uint64_t pause_ns = 10 * NS_PER_S;
+    uint64_t now_ns = clock_now_ns();
+    uint64_t need = lane->variants[variant].memory_bytes;
+    if (now_ns >= lane->warm_after_ns && need + need / 4 < server_memory_left(lane->server)) {
+        lane->warm_after_ns = now_ns + pause_ns; /* not again at once when it is let go */
+        lane_start(lane, variant);
+    }
 }
 
 /* ---- pinned requests ------------------------------------------------------------------- */

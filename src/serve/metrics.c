@@ -11,6 +11,7 @@
 #include "net/prom.h"
 #include "serve/api.h"
 #include "serve/lane.h"
+#include "serve/manager.h"
 #include "serve/tenant.h"
 #include "serve/unit.h"
 
@@ -310,6 +311,7 @@ void api_metrics(struct call *call)
     prom_family(&writer.prom, "roost_variant_info", PROM_GAUGE, "The variant that serves");
     each_lane(call->server, write_variant, &writer);
     write_http(&writer.prom, call->server);
+    manager_write_metrics(call->server->manager, &writer.prom);
     write_node(&writer.prom, call->server);
     if (out.failed) {
         call_respond_error(call, ROOST_NO_MEMORY, "out of memory", 0);

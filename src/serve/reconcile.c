@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "serve/manager.h"
 #include "serve/server.h"
 #include "serve/server_loop.h"
 #include "serve/tenant.h"
@@ -232,6 +233,7 @@ static void round_done(uv_work_t *work, int status)
         if (round->reload) {
             settings_fini(&server->settings);
             server->settings = round->settings;
+            manager_settings_changed(server->manager);
         }
         reconcile_apply(server, round->desired);
         server->first_reconciled = true;

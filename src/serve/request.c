@@ -9,6 +9,7 @@
 #include "serve/lane.h"
 #include "serve/server.h"
 #include "serve/split.h"
+#include "serve/tenant.h"
 #include "serve/unit.h"
 
 enum { REQUEST_BLOCKS_EXTRA = 2 }; /* the body, and one for what a protocol layer makes itself */
@@ -110,7 +111,9 @@ static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now
         return 0;
     }
     uint64_t limit_ns = request->item.deadline_ns - now_ns;
-    if (lane->settings.shed == SHED_SLO && lane->settings.slo_ns != 0) {
+    const struct tenant_hold *hold = &lane->tenant->hold;
+    bool hinted = hold->held && hold->grant.shed == ROOST_SHED_SLO;
+    if ((lane->settings.shed == SHED_SLO || hinted) && lane->settings.slo_ns != 0) {
         uint64_t service_ns = curve_service_ns(curve, request->item.rows);
         uint64_t slo_ns = lane->settings.slo_ns;
         uint64_t room_ns = slo_ns > service_ns ? slo_ns - service_ns : 0;
@@ -124,8 +127,9 @@ void request_submit(struct request *request)
     struct lane *lane = request->lane;
     struct detail detail;
     uint64_t now_ns = clock_now_ns();
-    struct window_counts *counts = window_at(&lane->window, now_ns);
-    counts->arrivals += request->whole == NULL;
+    if (request->whole == NULL) {
+        view_meter_arrival(&lane->meter, request->item.rows, now_ns);
+    }
     enum roost_err err = lane_admits(lane, &detail);
     if (err == ROOST_OK && request->pin != 0) {
         err = lane_admits_pin(lane, request->pin - 1, &detail);
@@ -153,7 +157,6 @@ void request_submit(struct request *request)
         request_refuse(request, ROOST_OVERLOADED, detail.text, wait_ns);
         return;
     }
-    counts->rows += request->item.rows;
     lane->statistics->rows += request->item.rows;
     lane_enqueue(lane, request);
 }

@@ -14,7 +14,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/api.h"
+#include "serve/control.h"
 #include "serve/lane.h"
+#include "serve/manager.h"
 #include "serve/reconcile.h"
 #include "serve/server_loop.h"
 #include "serve/tenant.h"
@@ -66,6 +68,9 @@ static void server_finish(struct server *server)
         return;
     }
     server->state = SERVER_STOPPED;
+    if (server->manager != NULL) {
+        manager_close(server->manager);
+    }
     for (unsigned i = 0; i < PORT_COUNT; i++) {
         if (server->http[i] != NULL) {
             http_server_close(server->http[i], server_http_closed, NULL);
@@ -177,6 +182,32 @@ static enum roost_err server_listen(struct server *server, enum server_port port
                             &server->http[port], detail);
 }
 
+/* The control socket that was asked for must be there; the usual one may be taken already. */
+static enum roost_err server_open_control(struct server *server, struct detail *detail)
+{
+    char host[FILE_PATH_BYTES_MAX + 8], path[FILE_PATH_BYTES_MAX];
+    const char *asked = server->settings.control_socket;
+    if (asked != NULL && strcmp(asked, "none") == 0) {
+        return ROOST_OK;
+    }
+    if (asked != NULL) {
+        snprintf(host, sizeof host, "unix:%s", asked);
+        return server_listen(server, PORT_CONTROL, host, 0, detail);
+    }
+    struct detail reason;
+    if (!control_default_path(path, sizeof path)) {
+        return ROOST_OK;
+    }
+    snprintf(host, sizeof host, "unix:%s", path);
+    if (server_listen(server, PORT_CONTROL, host, 0, &reason) != ROOST_OK) {
+        log_warn("server.control", "reason=%s result=\"no control socket; --control names one\"",
+                 LOG_Q(reason.text));
+        return ROOST_OK;
+    }
+    server->settings.control_socket = strdup(path);
+    return ROOST_OK;
+}
+
 static enum roost_err server_open_ports(struct server *server, struct detail *detail)
 {
     const struct settings *settings = &server->settings;
@@ -185,12 +216,7 @@ static enum roost_err server_open_ports(struct server *server, struct detail *de
     if (err == ROOST_OK && settings->metrics_port_set) {
         err = server_listen(server, PORT_METRICS, settings->host, settings->metrics_port, detail);
     }
-    if (err == ROOST_OK && settings->control_socket != NULL) {
-        char host[FILE_PATH_BYTES_MAX];
-        snprintf(host, sizeof host, "unix:%s", settings->control_socket);
-        err = server_listen(server, PORT_CONTROL, host, 0, detail);
-    }
-    return err;
+    return err == ROOST_OK ? server_open_control(server, detail) : err;
 }
 
 static void server_open_handles(struct server *server)
@@ -265,6 +291,7 @@ static enum roost_err server_start(struct server *server, struct detail *detail)
     err = server_open_ports(server, detail);
     if (err == ROOST_OK) {
         server_open_handles(server);
+        err = manager_new(server, &server->manager, detail);
     }
     return err;
 }
@@ -275,6 +302,9 @@ static void server_free(struct server *server)
         tenant_free(server->tenants[i]);
     }
     free(server->tenants);
+    if (server->manager != NULL) {
+        manager_free(server->manager);
+    }
     if (server->reconcile != NULL) {
         reconcile_free(server->reconcile);
     }

@@ -19,6 +19,7 @@
 #include "serve/settings.h"
 
 struct lane;
+struct manager;
 struct reconcile;
 struct request;
 struct tenant;
@@ -54,6 +55,7 @@ struct server {
     unsigned permits; /* starts that may begin now */
     unsigned ticks;
     struct reconcile *reconcile;
+    struct manager *manager;
     bool first_reconciled;
     bool http_drained;
     int exit_code;

@@ -73,10 +73,7 @@ void spec_fill(struct host_spec *spec, const struct unit *unit, enum host_role r
                                                        : lane->config.intra_op_threads;
     spec->intra_op_threads = threads == 0 ? 1 : threads;
     spec->workers = lane->workers;
-    unsigned workers_max = settings->workers_max != 0 ? settings->workers_max
-                                                      : lane->server->limits.cpu_count;
-    workers_max = workers_max > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : workers_max;
-    spec->workers_max = workers_max > lane->workers ? workers_max : lane->workers;
+    spec->workers_max = lane_workers_max(lane);
     spec->cpus = lane->cpus;
     spec->memory_bytes_max = settings->memory_bytes_max;
     spec->output_bytes_max = settings->output_bytes_max != 0 ? settings->output_bytes_max

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "serve/lane.h"
 #include "serve/request.h"
 #include "serve/server.h"
@@ -215,6 +216,7 @@ void split_submit(struct request *whole)
         split_refuse(whole, ROOST_NO_MEMORY, "out of memory");
         return;
     }
+    view_meter_arrival(&whole->lane->meter, rows, clock_now_ns());
     split->whole = whole;
     split->submitting = true;
     whole->split = split;

@@ -16,6 +16,7 @@ struct tenant *tenant_new(struct server *server, const char *name)
     struct tenant *tenant = calloc(1, sizeof *tenant);
     if (tenant != NULL) {
         tenant->server = server;
+        tenant->id = ++server->next_tenant_id;
         snprintf(tenant->name, sizeof tenant->name, "%s", name);
     }
     return tenant;
@@ -262,6 +263,7 @@ void tenant_lane_settled(struct tenant *tenant, struct lane *lane)
             lane_retire(lane);
         } else {
             if (old != NULL) {
+                lane->meter = old->meter; /* what clients saw lately goes on */
                 tenant_drop(tenant, old);
             }
             lanes_insert(&tenant->lanes, &tenant->lane_count, lane);

@@ -5,7 +5,18 @@
 
 #include "serve/lane.h"
 
+/* What a policy lets a tenant have; its versions share it. */
+struct tenant_hold {
+    bool held; /* false: as configured */
+    struct roost_grant grant;
+    struct cpus cpus;    /* that go with it; empty: anywhere */
+    uint64_t changed_ns; /* when it last changed */
+    struct roost_reason reason;
+};
+
 struct tenant {
+    uint32_t id; /* never used again for another one */
+    struct tenant_hold hold;
     char name[CONFIG_NAME_BYTES_MAX];
     struct server *server;
     bool wanted;        /* false: known to the repository only */

@@ -159,6 +159,12 @@ void unit_feed(struct unit *unit)
         unit_open_host(unit, unit->stage[0] != '\0' ? HOST_OPTIMISE : HOST_SERVE);
         return;
     }
+    bool spare = unit->lane->active != NULL && unit->lane->wanted != unit->variant;
+    if (spare) {
+        unit->unwanted = true; /* nobody makes room for what merely stands by */
+        unit_fail(unit, ROOST_NO_MEMORY, "");
+        return;
+    }
     if (lane_make_room(unit->server, need - left)) {
         return; /* again when those hosts have ended */
     }

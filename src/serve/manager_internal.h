@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the manager: its state, for manager.c and manager_report.c. */
+#ifndef ROOST_SERVE_MANAGER_INTERNAL_H
+#define ROOST_SERVE_MANAGER_INTERNAL_H
+
+#include <uv.h>
+
+#include "core/view.h"
+#include "policy/runner.h"
+#include "serve/manager.h"
+#include "serve/manager_log.h"
+
+/* A policy with all that it needs for up to tenants_max tenants. */
+struct manager_room {
+    const struct roost_policy *policy; /* that was asked for; NULL: none */
+    char *options;                     /* the assignments' text, cut into them */
+    const char **assignments;
+    size_t assignment_count;
+    uint32_t tenants_max;
+    struct policy_runner runner;
+    struct view_store now, then; /* then: what a decision beside the ticks looks at */
+    struct roost_plan_tenant *plan_tenants, *raw_tenants, *pending_tenants;
+    struct lane **lanes; /* of the newest view */
+};
+
+struct manager {
+    struct server *server;
+    uv_timer_t timer;
+    bool closed;
+    struct manager_room room;
+    struct manager_log log;
+    uint64_t seed, tick;
+    uint32_t refused_count; /* tenants, more than the policy accepts; 0: accepted */
+    /* A decision beside the ticks. */
+    uv_work_t work;
+    bool working, pending, settings_due;
+    uint64_t due_tick, pending_spent_ns, postponed;
+    struct roost_plan pending_plan;
+    /* For reports. */
+    uint64_t seen_ns, own_cpu_ns;
+    uint64_t moves, apply_failures;
+    uint64_t faults, overruns, decisions; /* of earlier rooms */
+    uint64_t spent_ns, spent_max_ns;      /* CPU time of decisions */
+    uint64_t cpu_ns;                      /* of ticks, decisions beside them not included */
+    uint32_t flags;                       /* of the last plan */
+    struct detail last_fault;
+};
+
+#endif

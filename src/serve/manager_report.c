@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the manager tells people: for the control socket and for metrics. */
+#include "base/clock.h"
+#include "base/options.h"
+#include "core/plan.h"
+#include "policy/registry.h"
+#include "serve/lane.h"
+#include "serve/manager_internal.h"
+#include "serve/server.h"
+#include "serve/tenant.h"
+
+static void report_knobs(struct json_writer *w, uint32_t knobs)
+{
+    static const char *const names[] = {"weight", "cores",     "quota", "workers", "slice", "class",
+                                        "ways",   "bandwidth", "batch", "variant", "shed"};
+    json_key(w, "knobs");
+    json_begin_array(w);
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if ((knobs >> i & 1) != 0) {
+            json_string(w, names[i]);
+        }
+    }
+    json_end_array(w);
+}
+
+static void report_holds(struct json_writer *w, const struct server *server)
+{
+    json_key(w, "tenants");
+    json_begin_array(w);
+    for (size_t i = 0; i < server->tenant_count; i++) {
+        const struct tenant *tenant = server->tenants[i];
+        const struct roost_grant *grant = &tenant->hold.grant;
+        if (!tenant->hold.held) {
+            continue;
+        }
+        char cpus[256];
+        json_begin_object(w);
+        json_field_string(w, "tenant", tenant->name);
+        json_field_string(w, "mode", grant->mode == ROOST_EXCLUSIVE ? "exclusive" : "shared");
+        json_field_uint(w, "slots", grant->slots);
+        json_field_uint(w, "workers", grant->workers);
+        json_field_uint(w, "batch_rows", grant->batch_rows);
+        json_field_string(w, "shed", grant->shed == ROOST_SHED_SLO ? "slo" : "configured");
+        json_field_string(w, "cpus", cpus_format(&tenant->hold.cpus, cpus, sizeof cpus));
+        json_field_string(w, "why", plan_reason_name(tenant->hold.reason.code));
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+void manager_write_status(struct manager *manager, struct json_writer *w)
+{
+    const struct manager_room *room = &manager->room;
+    struct roost_node node;
+    manager_see_node(manager->server, &node);
+    json_begin_object(w);
+    json_field_string(w, "policy", room->policy == NULL ? "none" : room->policy->name);
+    json_field_string(w, "deciding", room->policy == NULL ? "none" : room->runner.policy->name);
+    json_key(w, "options");
+    json_begin_array(w);
+    for (size_t i = 0; i < room->assignment_count; i++) {
+        json_string(w, room->assignments[i]);
+    }
+    json_end_array(w);
+    json_field_uint(w, "tick_ns", manager->server->settings.tick_ns);
+    json_field_uint(w, "tick", manager->tick);
+    json_field_uint(w, "decisions", manager->decisions + room->runner.decisions);
+    json_field_uint(w, "moves", manager->moves);
+    json_field_uint(w, "faults", manager->faults + room->runner.faults);
+    json_field_uint(w, "overruns", manager->overruns + room->runner.overruns);
+    json_field_uint(w, "decision_max_us", manager->spent_max_ns / NS_PER_US);
+    json_field_bool(w, "overloaded", (manager->flags & ROOST_PLAN_OVERLOADED) != 0);
+    json_field_string(w, "last_fault", manager->last_fault.text);
+    report_knobs(w, node.knobs);
+    report_holds(w, manager->server);
+    json_end_object(w);
+}
+
+static void report_number(struct prom *prom, const char *name, enum prom_type type,
+                          const char *help, double value)
+{
+    prom_family(prom, name, type, help);
+    prom_double(prom, NULL, 0, value);
+}
+
+void manager_write_metrics(const struct manager *manager, struct prom *prom)
+{
+    const struct manager_room *room = &manager->room;
+    const struct prom_label name[] = {
+        {"policy", room->policy == NULL ? "none" : room->policy->name}};
+    prom_family(prom, "roost_policy_info", PROM_GAUGE, "The policy that was asked for");
+    prom_uint(prom, name, 1, 1);
+    report_number(prom, "roost_policy_fallback", PROM_GAUGE,
+                  "1 while another policy decides in its place",
+                  room->runner.policy != room->runner.chosen);
+    report_number(prom, "roost_policy_decisions", PROM_COUNTER, "Decisions",
+                  (double)(manager->decisions + room->runner.decisions));
+    report_number(prom, "roost_policy_moves", PROM_COUNTER, "Grants that a plan changed",
+                  (double)manager->moves);
+    report_number(prom, "roost_policy_faults", PROM_COUNTER, "Plans that were not used",
+                  (double)(manager->faults + room->runner.faults));
+    report_number(prom, "roost_policy_overruns", PROM_COUNTER, "Of these, for the time they took",
+                  (double)(manager->overruns + room->runner.overruns));
+    report_number(prom, "roost_policy_apply_failures", PROM_COUNTER, "Plans that were undone",
+                  (double)manager->apply_failures);
+    report_number(prom, "roost_policy_cpu_seconds", PROM_COUNTER, "CPU time of decisions",
+                  (double)manager->spent_ns / 1e9);
+    report_number(prom, "roost_manager_cpu_seconds", PROM_COUNTER, "CPU time of ticks",
+                  (double)manager->cpu_ns / 1e9);
+}
