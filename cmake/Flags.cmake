@@ -46,5 +46,6 @@ endif()
 set(ROOST_TEST_ENVIRONMENT
     "ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1"
+    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1\
+:suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp"
     "ORT_DISABLE_TELEMETRY=1")
