@@ -296,8 +296,9 @@ class BadHttp(unittest.TestCase):
     def test_disconnects_at_every_byte(self):
         """The client goes away after every prefix of a JSON and of a binary request."""
         body, headers = binary(binary_tensor(16), struct.pack("<4f", 1, 2, 3, 4))
-        requests = [GOOD, INFER + b"Inference-Header-Content-Length: %s\r\n"
-                    b"Content-Length: %d\r\n\r\n" % (headers["Inference-Header-Content-Length"].encode(), len(body)) + body,
+        json_length = int(headers["Inference-Header-Content-Length"])
+        requests = [GOOD, INFER + b"Inference-Header-Content-Length: %d\r\n"
+                    b"Content-Length: %d\r\n\r\n" % (json_length, len(body)) + body,
                     INFER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY
                     + b"\r\n0\r\n\r\n"]
         with Load(self.server, {"m": 1}) as load:

@@ -39,5 +39,5 @@ def scale(factor, width=4):
     dims = ("batch", width)
     return save(helper.make_graph(
         [helper.make_node("Mul", ["x", "factor"], ["y"]),
-         helper.make_node("Identity", ["x"], ["z"])], "scale", [value("x", "FP32", dims)], [value("y", "FP32", dims), value("z", "FP32", dims)],
-        [weight]))
+         helper.make_node("Identity", ["x"], ["z"])], "scale",
+        [value("x", "FP32", dims)], [value("y", "FP32", dims), value("z", "FP32", dims)], [weight]))
