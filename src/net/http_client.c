@@ -504,7 +504,7 @@ static enum roost_err client_resolve(struct http_client *client, struct detail *
                               "the socket's path must have 1 to %zu bytes: '%s'",
                               sizeof client->path - 1, path);
         }
-        strcpy(client->path, path);
+        memcpy(client->path, path, strlen(path) + 1);
         client->local = true;
         client->address_count = 1;
         return ROOST_OK;

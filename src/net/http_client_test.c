@@ -64,7 +64,7 @@ static void reply_arrived(void *user, const struct http_reply *reply)
         memcpy(a->body, reply->body, reply->body_bytes + 1);
     }
     if (!http_reply_header(reply, "x-REPLY", a->header, sizeof a->header)) {
-        strcpy(a->header, "none");
+        memcpy(a->header, "none", sizeof "none");
     }
     replied++;
     if (ask_again > 0) {

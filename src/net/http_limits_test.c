@@ -25,9 +25,9 @@ static char *text_of(const char *before, char filler, size_t count, const char *
 {
     size_t length = strlen(before);
     char *text = malloc(length + count + strlen(after) + 1);
-    strcpy(text, before);
+    memcpy(text, before, length);
     memset(text + length, filler, count);
-    strcpy(text + length + count, after);
+    memcpy(text + length + count, after, strlen(after) + 1);
     return text;
 }
 

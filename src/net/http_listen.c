@@ -140,7 +140,7 @@ static enum roost_err listen_local(const char *path, struct http_listener *liste
         return detail_set(detail, ROOST_INVALID, "the socket's path must have 1 to %zu bytes: '%s'",
                           sizeof address.sun_path - 1, path);
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     listener->local = true;
     listener->path = strdup(path);
     if (listener->path == NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as what a server answers to three requests: each gets one reply, of one kind. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,7 +32,7 @@ static void fuzz_open(void)
     signal(SIGPIPE, SIG_IGN);
     roost_assert(mkdtemp(folder) != NULL && uv_loop_init(&loop) == 0);
     snprintf(host, sizeof host, "unix:%s/socket", folder);
-    strcpy(address.sun_path, host + strlen("unix:"));
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", folder);
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     roost_assert(bind(listener, (const struct sockaddr *)&address, sizeof address) == 0 &&
                  listen(listener, REQUESTS) == 0);

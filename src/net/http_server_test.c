@@ -597,7 +597,7 @@ static void open_failures(void **state)
 static void local_peer_open(struct peer *peer, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     *peer = (struct peer){.web = &web, .fd = socket(AF_UNIX, SOCK_STREAM, 0)};
     assert_int_equal(connect(peer->fd, (struct sockaddr *)&address, sizeof address), 0);
     web.peers[web.peer_count++] = peer;
@@ -613,7 +613,7 @@ static void local_sockets(void **state)
     snprintf(host, sizeof host, "unix:%s/socket", folder);
     /* A socket that a dead server left behind. */
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     int stale = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(stale, (struct sockaddr *)&address, sizeof address), 0);
     close(stale);
