@@ -6,11 +6,14 @@ import traceback
 
 import common
 import cost
+import hosts
 import items
 import json_body
+import memory
 
 FIGURES = {function.__name__: function for function in (
-    cost.cpu, cost.latency, items.items)}
+    cost.cpu, cost.latency, items.items, memory.worker, memory.unload, hosts.idle,
+    hosts.parked)}
 # Programs of their own, which scripts/bench runs by itself.
 APART = {"json": json_body.json}
 
