@@ -293,8 +293,8 @@ static Onnx__AttributeProto *attribute_add(struct adapter_graph *graph, Onnx__No
     Onnx__AttributeProto *attribute = node == NULL ? NULL : take(graph, sizeof(*attribute));
     if (attribute == NULL)
         return NULL;
-    Onnx__AttributeProto **grown =
-        realloc(node->attribute, (node->n_attribute + 1) * sizeof(Onnx__AttributeProto *));
+    Onnx__AttributeProto **grown = realloc(node->attribute, (node->n_attribute + 1) *
+                                                                sizeof(Onnx__AttributeProto *));
     if (grown == NULL) {
         graph->no_memory = true;
         free(attribute);
