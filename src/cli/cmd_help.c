@@ -16,6 +16,12 @@ const struct command commands[] = {
      cmd_models_help},
     {"sim", "SCENARIO.yaml [options] | --replay LOG", "try policies on a node in virtual time",
      cmd_sim, cmd_sim_help},
+    {"status", "[options]", "show how a server's tenants fare: load, latency, grants, variants",
+     cmd_status, cmd_status_help},
+    {"switch", "[options] TENANT VARIANT", "let another variant of a tenant serve", cmd_switch,
+     cmd_switch_help},
+    {"policy", "[options] [show | list [NAME] | [set] NAME [OPTION=VALUE...]]",
+     "show or change who moves grants and variants", cmd_policy, cmd_policy_help},
     {"version", "", "print the version", cmd_version, NULL},
     {"help", "[COMMAND]", "explain a command", cmd_help, NULL},
 };

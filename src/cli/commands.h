@@ -32,6 +32,12 @@ int cmd_models(int argc, char **argv);
 void cmd_models_help(void);
 int cmd_sim(int argc, char **argv);
 void cmd_sim_help(void);
+int cmd_status(int argc, char **argv);
+void cmd_status_help(void);
+int cmd_switch(int argc, char **argv);
+void cmd_switch_help(void);
+int cmd_policy(int argc, char **argv);
+void cmd_policy_help(void);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
