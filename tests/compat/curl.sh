@@ -67,7 +67,8 @@ expect raw '"shape":\[1,1\]' -H 'Inference-Header-Content-Length: 0' \
 expect raw-ragged 'error' -H 'Inference-Header-Content-Length: 0' --data-binary @- \
     "$url/models/wide/infer" <<<"12"
 expect head 'HTTP/1.1 200' -I "$url/health/live"
-expect keep-alive 'Re-using existing connection' -v --stderr - "$url/health/live" "$url/health/ready"
+expect keep-alive 'Re-using existing connection' -v --stderr - \
+    "$url/health/live" "$url/health/ready"
 expect query '"name":"sum"' "$url/models/sum?pretty=1"
 expect not-found 'error' "$url/models/nobody"
 expect method '405' -o /dev/null -w '%{http_code}' -X DELETE "$url/models/sum"

@@ -93,7 +93,8 @@ class Switching(unittest.TestCase):
                     ask_switch(server, "bad")
                     wait_for("the reason", lambda: "weights are torn" in str(
                         server.lanes("t")[0]["variants"][1].get("reason")))
-                    wait_for("the end of the switch", lambda: server.lanes("t")[0]["wanted"] == "good")
+                    wait_for("the end of the switch",
+                             lambda: server.lanes("t")[0]["wanted"] == "good")
                     self.assertEqual(serving(server), "good")
                     load.progress("t", 5)
                 switch(server, "other")
@@ -111,14 +112,16 @@ class Switching(unittest.TestCase):
             self.assertEqual(row_sums(server.infer("t")), [10])
 
     def test_new_host_killed(self):
-        models, config = ladder(old=["service_us 300 30"], slow=["service_us 300 30", "load_ms 600000"])
+        models, config = ladder(old=["service_us 300 30"],
+                                slow=["service_us 300 30", "load_ms 600000"])
         with Server(models, config) as server:
             with Load(server, {"t": 4}) as load:
                 for _ in range(3):
                     ask_switch(server, "slow")
                     pids = wait_for("a loading host", lambda: host_of(server, "slow", ("loading",)))
                     os.kill(pids[0], signal.SIGKILL)
-                    wait_for("the end of the switch", lambda: server.lanes("t")[0]["wanted"] == "old")
+                    wait_for("the end of the switch",
+                             lambda: server.lanes("t")[0]["wanted"] == "old")
                     load.progress("t", 5)
             load.assert_all_good()
             assert_conserved(server, load, ["t"])
@@ -159,7 +162,8 @@ class Switching(unittest.TestCase):
             assert_conserved(server, load, ["t"])
 
     def test_called_off(self):
-        models, config = ladder(old=["service_us 300 30"], slow=["service_us 300 30", "load_ms 600000"])
+        models, config = ladder(old=["service_us 300 30"],
+                                slow=["service_us 300 30", "load_ms 600000"])
         with Server(models, config) as server:
             with Load(server, {"t": 4}) as load:
                 ask_switch(server, "slow")
@@ -208,7 +212,8 @@ class Switching(unittest.TestCase):
             self.assertEqual(ask_switch(server, "large", "nobody").status, 404)
             bad = control(server, "POST", "/v2/roost/tenants/t/switch", {"name": "large"})
             self.assertEqual(bad.status, 400, bad)
-            self.assertEqual(server.post("/v2/roost/tenants/t/switch", {"variant": "small"}).status, 404)
+            answer = server.post("/v2/roost/tenants/t/switch", {"variant": "small"})
+            self.assertEqual(answer.status, 404)
 
 
 if __name__ == "__main__":
