@@ -80,8 +80,10 @@ static uint32_t richest(const struct exchange_state *self, const struct roost_vi
     uint32_t found = ROOST_NONE;
     for (uint32_t i = 0; i < view->tenant_count; i++) {
         uint32_t slots = plan->tenants[i].grant.slots;
-        bool barred = self->options.donors == DONORS_SATISFIED &&
-                      policy_pressure(&view->tenants[i]) > 1;
+        /* Who has just been given a unit does not pass it on. */
+        bool barred = plan->tenants[i].reason.code == ROOST_REASON_GAINED ||
+                      (self->options.donors == DONORS_SATISFIED &&
+                       policy_pressure(&view->tenants[i]) > 1);
         if (i != taker && !barred && slots >= 2 * unit &&
             (found == ROOST_NONE || slots > plan->tenants[found].grant.slots)) {
             found = i;

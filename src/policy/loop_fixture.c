@@ -94,7 +94,7 @@ static void arrive(struct loop *loop, uint32_t i)
     /* As many as were answered in the last tick will be answered in the next. */
     double answered = (double)seen->recent.completions + 1;
     double wait_ns = waiting / answered * (double)tick_ns + tenant->costs_ns[seen->serving];
-    bool late = seen->slo_ns > 0 && wait_ns > (double)seen->slo_ns;
+    bool late = seen->slo_ns > 0 && wait_ns > 0.8 * (double)seen->slo_ns;
     tenant->arrivals++;
     view_meter_arrival(&tenant->meter, 1, loop->now_ns);
     if ((seen->grant.shed == ROOST_SHED_SLO && late) || waiting >= LOOP_QUEUE_MAX) {

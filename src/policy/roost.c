@@ -6,8 +6,8 @@
  * accuracy, is worth most. It predicts from learnt service times (policy/tail.h) instead of
  * trying, and so jumps over rungs in one move, down as well as up.
  *
- * Down: at once, when the model says that what is asked for does not fit, or when an SLO is missed
- * for half a second in spite of it; then the model is corrected until it agrees.
+ * Down: at once, when the model says that a load that has changed does not fit, or when an SLO is
+ * missed for half a second in spite of it; then the model is corrected until it agrees.
  * Up: when a better choice has fitted with a margin for `calm`. An upgrade that does not last is
  * taken back and not tried again at such a load before `backoff`, which doubles every time.
  * In overload: the cheapest variants, early refusal, and cores to whom they earn most with.
@@ -353,7 +353,8 @@ static void roost_decide(void *state, const struct roost_view *view, struct roos
     struct roost_margin margin = {.cores = turn.cores, .target = 1, .sigmas = -1, .backlog = true};
     double asked = roost_assess(&turn, &margin);
     bool late = roost_correct(&turn);
-    if (late || asked > turn.cores) {
+    /* What is measured of a load that has not changed is truer than what is predicted of it. */
+    if (late || turn.work > turn.cores || (asked > turn.cores && turn.fresh)) {
         relieve(&turn);
     } else if (self->overloaded != 0) {
         leave_overload(&turn, asked);

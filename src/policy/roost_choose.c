@@ -64,6 +64,10 @@ bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant
         .scale = known == variant ? 1 : cost_ratio(seen, variant, known),
         .calibration = record->calibration,
     };
+    /* What one variant was found to be off by says less of another. Going down it is believed,
+     * since there is need; going up only in part. */
+    bool up = seen->variants[variant].accuracy > seen->variants[seen->serving].accuracy;
+    load.calibration = up ? sqrt(load.calibration) : load.calibration;
     tail_init(tail, &seen->variants[known], &load);
     return tail->size_count > 0;
 }
@@ -121,6 +125,7 @@ double roost_assess(struct roost_turn *turn, const struct roost_margin *margin)
         double own = load->need - load->work;
         reserve = own > reserve ? own : reserve;
     }
+    turn->work = work;
     return work + reserve;
 }
 

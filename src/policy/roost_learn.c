@@ -6,8 +6,11 @@
 
 static const double quick_least_s = 0.5, quick_most_s = 4, slow_times = 8;
 /* Requests that a short average is made of, where the rate allows it. */
-static const double quick_requests = 25;
+static const double quick_requests = 20;
+/* After a change the long average follows the short one for so many of its spans. */
+static const double follow_spans = 2;
 static const double jump_sigmas = 3.5, calibration_least = 0.3, calibration_most = 8;
+static const double calibration_span_s = 3;
 static const double missed_enough_s = 0.5, grace_s = 1;
 
 static double part_of(double elapsed_s, double span_s)
@@ -22,7 +25,7 @@ static double quick_span_s(double rate)
 }
 
 /* A short and a long average; when they differ by more than chance, the load has changed, and the
- * long one begins anew where the short one is. */
+ * long one begins anew with the short one. */
 static void learn_rate(struct roost_record *record, const struct roost_tenant *tenant)
 {
     const struct roost_recent *recent = &tenant->recent;
@@ -42,13 +45,16 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
     }
     double quick_s = quick_span_s(record->slow);
     record->quick += part_of(span_s, quick_s) * (rate - record->quick);
-    record->slow += part_of(span_s, quick_s * slow_times) * (rate - record->slow);
+    if (record->steady_s < follow_spans * quick_s) {
+        record->slow = record->quick;
+    } else {
+        record->slow += part_of(span_s, quick_s * slow_times) * (rate - record->slow);
+    }
     record->used_cores += part_of(span_s, 1) * (cores - record->used_cores);
     record->steady_s += span_s;
     /* The variance of an exponential average of a Poisson rate is rate / (2 span). */
     double sigma = sqrt((record->slow + 1 / quick_s) / (2 * quick_s));
     if (fabs(record->quick - record->slow) > jump_sigmas * sigma) {
-        record->slow = record->quick;
         record->steady_s = 0;
     }
     double abs_rows = tenant->window.abs_rows > 0 ? tenant->window.abs_rows : 1;
@@ -97,7 +103,9 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
         return;
     }
     double ratio = measured / predicted;
-    double span_s = ratio > record->calibration ? 2 : 6;
+    /* A window is mostly the same from one tick to the next: it must not be counted many times. */
+    double span_s = ratio > record->calibration ? window_s / 2 : window_s;
+    span_s = span_s < calibration_span_s ? calibration_span_s : span_s;
     double next = record->calibration *
                   pow(ratio / record->calibration, part_of(turn->elapsed_s, span_s));
     record->calibration = next < calibration_least  ? calibration_least
@@ -134,6 +142,9 @@ void roost_learn(struct roost_turn *turn)
         learn_rate(record, tenant);
         learn_trial(record, &turn->self->options, turn->elapsed_s);
         bool misses = misses_now(tenant);
+        double window_s = (double)tenant->window.length_ns * 1e-9;
+        turn->fresh = turn->fresh || record->steady_s < window_s ||
+                      (double)tenant->since_switch_ns * 1e-9 < window_s;
         record->missed_s = misses ? record->missed_s + turn->elapsed_s : 0;
         content = content && !misses;
     }
@@ -163,6 +174,10 @@ static double since_switch_s(const struct roost_view *view)
 bool roost_correct(struct roost_turn *turn)
 {
     bool corrected = false;
+    if (turn->self->overloaded != 0) {
+        /* Then being late is what the model says too. */
+        return false;
+    }
     double since_s = since_switch_s(turn->view);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         struct roost_record *record = &turn->self->records[i];

@@ -78,6 +78,8 @@ struct roost_turn {
     struct roost_plan *plan;
     double elapsed_s; /* since the last decision */
     double cores;     /* that can be planned with */
+    double work;      /* cores that all loads take, without any reserve */
+    bool fresh;       /* some load has changed more lately than its measurements tell */
     struct roost_load loads[ROOST_POLICY_TENANTS_MAX];
 };
 

@@ -7,24 +7,25 @@
 
 enum { BISECTIONS = 6 };
 
-/* Mean of the squared variation of arrivals (Poisson: 1) and of batches' service times. */
-static const double variability = 0.7;
+/* Squared variation of batches' service times; that of arrivals is 1, and less for many at once. */
+static const double service_variation = 0.2;
 /* A doubling of the batch that saves less of the work per row is not worth its wait. */
 static const double worthwhile = 0.93;
 
 static void add_size(struct tail *tail, const struct roost_variant *variant,
-                     const struct tail_load *load, double rows, double rounds, double work_ns)
+                     const struct tail_load *load, double rows, double first_rows, double rounds)
 {
+    double work_ns = view_cpu_ns(variant, rows) * load->scale;
     double run_ns = view_service_ns(variant, rows) * load->scale;
     /* In a run with several threads the CPU time is longer than the run; beside neighbours the run
      * is longer than it would be alone. */
     run_ns = run_ns > 0 && run_ns < work_ns ? run_ns : work_ns;
-    tail->sizes[tail->size_count++] = (struct tail_size){
+    tail->sizes[tail->size_count] = (struct tail_size){
         .run_s = run_ns * rounds * 1e-9,
-        .wait_s = tail->size_count == 0 ? 0 : run_ns * 1e-9,
-        .per_s = load->rows_per_s / rows / rounds,
+        .requests = tail->size_count == 0 ? 1 : rows / first_rows,
         .work_cores = load->rows_per_s / rows * work_ns * 1e-9,
     };
+    tail->size_count++;
 }
 
 void tail_init(struct tail *tail, const struct roost_variant *variant, const struct tail_load *load)
@@ -50,7 +51,7 @@ void tail_init(struct tail *tail, const struct roost_variant *variant, const str
             (!first && work_ns / rows > least_ns * worthwhile)) {
             return;
         }
-        add_size(tail, variant, load, rows, rounds, work_ns);
+        add_size(tail, variant, load, rows, abs_rows, rounds);
         least_ns = work_ns / rows;
     }
 }
@@ -60,37 +61,51 @@ double tail_work_cores(const struct tail *tail)
     return tail->size_count == 0 ? 0 : tail->sizes[tail->size_count - 1].work_cores;
 }
 
-/* With `servers` servers that share `cores`, each at most at full speed. */
-static double size_tail_s(const struct tail *tail, const struct tail_size *size, double servers,
-                          double cores)
+/* The tail of the wait in a queue for batches of this size. */
+static double queue_s(const struct tail *tail, const struct tail_size *size, double servers,
+                      double speed, double rho)
 {
-    double speed = cores < servers ? cores / servers : 1;
-    double rho = size->work_cores / (servers * speed);
-    if (rho >= 0.999) {
-        return INFINITY;
-    }
-    double run_s = size->run_s / speed;
     double waits = servers < 1.5 ? rho : pow(rho, sqrt(2 * (servers + 1)) - 1);
-    double tail_s = run_s + size->wait_s / speed;
-    if (waits > tail->odds) {
-        double mean_s = variability * run_s / (servers * (1 - rho));
-        tail_s += mean_s * log(waits / tail->odds);
+    if (waits <= tail->odds) {
+        return 0;
     }
-    return tail_s;
+    double variability = (1 / size->requests + service_variation) / 2;
+    double mean_s = variability * size->run_s / speed / (servers * (1 - rho));
+    return mean_s * log(waits / tail->odds);
+}
+
+/* With `servers` servers that share `cores`, each at most at full speed. */
+static double servers_tail_s(const struct tail *tail, double servers, double cores)
+{
+    double speed = cores < servers ? cores / servers : 1, best_s = INFINITY, rho_before = 0;
+    for (uint32_t i = 0; i < tail->size_count; i++) {
+        const struct tail_size *size = &tail->sizes[i];
+        double rho = size->work_cores / (servers * speed), tail_s = size->run_s / speed;
+        if (rho < 0.999) {
+            if (i > 0) {
+                /* It has gathered while one ran that was just large enough. */
+                double part = rho_before > 1 ? (rho_before - 1) / (rho_before - rho) : 0;
+                double before_s = tail->sizes[i - 1].run_s;
+                tail_s += (before_s + part * (size->run_s - before_s)) / speed;
+            }
+            if (i == 0 || i + 1 == tail->size_count) {
+                tail_s += queue_s(tail, size, servers, speed, rho);
+            }
+            best_s = tail_s < best_s ? tail_s : best_s;
+        }
+        rho_before = rho;
+    }
+    return best_s;
 }
 
 double tail_predict_ns(const struct tail *tail, double cores)
 {
-    double usable = cores < tail->workers ? cores : tail->workers, best_s = INFINITY;
+    double usable = cores < tail->workers ? cores : tail->workers;
     double above = ceil(usable), below = floor(usable);
-    for (uint32_t i = 0; i < tail->size_count; i++) {
-        const struct tail_size *size = &tail->sizes[i];
-        double tail_s = size_tail_s(tail, size, above < 1 ? 1 : above, usable);
-        best_s = tail_s < best_s ? tail_s : best_s;
-        if (below >= 1 && below < above) {
-            tail_s = size_tail_s(tail, size, below, below);
-            best_s = tail_s < best_s ? tail_s : best_s;
-        }
+    double best_s = servers_tail_s(tail, above < 1 ? 1 : above, usable);
+    if (below >= 1 && below < above) {
+        double fewer_s = servers_tail_s(tail, below, below);
+        best_s = fewer_s < best_s ? fewer_s : best_s;
     }
     return best_s * 1e9 * tail->calibration;
 }

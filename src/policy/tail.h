@@ -10,9 +10,10 @@
  *
  *   P(wait) = rho^(sqrt(2 (k + 1)) - 1)       mean wait given a wait = v s / (k (1 - rho))
  *
- * Batches grow by themselves under load: the prediction is the best over the batch sizes that may
- * form, where a batch of more than one request has waited for the one before it. What the model
- * leaves out is what the caller's calibration is for: the ratio of measured to predicted tails.
+ * Batches grow by themselves under load, to as many requests as come while one batch runs. So where
+ * single requests are too much, the tail is that batch and the one that it waited for, and only the
+ * largest batch that pays has a queue before it. What the model leaves out is what the caller's
+ * calibration is for: the ratio of measured to predicted tails.
  */
 #ifndef ROOST_POLICY_TAIL_H
 #define ROOST_POLICY_TAIL_H
@@ -24,8 +25,7 @@ enum { TAIL_SIZES_MAX = 8 };
 /* Batches of one size. */
 struct tail_size {
     double run_s;      /* of one batch on a core of its own */
-    double wait_s;     /* for the batch before, where requests have to gather */
-    double per_s;      /* batches */
+    double requests;   /* in it */
     double work_cores; /* CPU time asked for per second */
 };
 

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Roost's own policy in closed loops and before hand-made views. */
+#include <string.h>
+
+#include "base/test.h"
+#include "policy/desk_fixture.h"
+#include "policy/loop_fixture.h"
+
+static const uint64_t slo_ns = 200000000;
+static const double accuracies[] = {0.95, 0.90, 0.80, 0.60};
+static const double costs_ns[] = {40e6, 20e6, 8e6, 3e6};
+
+static struct loop *loop_of(double per_s, uint32_t tenants)
+{
+    struct loop *loop = loop_new("roost", NULL, 2);
+    for (uint32_t i = 0; i < tenants; i++) {
+        loop_add(loop, per_s, slo_ns, 4, accuracies, costs_ns);
+    }
+    return loop;
+}
+
+static void set_rates(struct loop *loop, double per_s)
+{
+    for (uint32_t i = 0; i < loop->store.view.tenant_count; i++) {
+        loop->tenants[i].per_s = per_s;
+    }
+}
+
+static void light_load_keeps_the_best(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(8, 3);
+    loop_run(loop, 120);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(loop_variant(loop, i), 0);
+        assert_true(loop_attainment(loop, i) > 0.98);
+    }
+    assert_int_equal(loop_switches(loop), 0);
+    assert_int_equal(loop->faults, 0);
+    loop_free(loop);
+}
+
+/* 12 cores' worth of the best variants on two: rungs are jumped, and nobody is late for long. */
+static void heavy_load_jumps_rungs(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(100, 3);
+    loop_run(loop, 5);
+    loop_count(loop);
+    loop_run(loop, 60);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_in_range(loop_variant(loop, i), 2, 3);
+        assert_true(loop_attainment(loop, i) > 0.95);
+    }
+    /* At most one switch a minute and tenant. */
+    assert_in_range(loop_switches(loop), 0, 3);
+    assert_true(loop->reasons[ROOST_REASON_PREDICTED] > 0);
+    loop_free(loop);
+}
+
+static void accuracy_comes_back_when_load_goes(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(100, 3);
+    loop_run(loop, 60);
+    set_rates(loop, 8);
+    loop_run(loop, 10);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(loop_variant(loop, i), 0);
+    }
+    assert_true(loop->reasons[ROOST_REASON_RESTORED] > 0);
+    loop_count(loop);
+    loop_run(loop, 60);
+    assert_int_equal(loop_switches(loop), 0);
+    loop_free(loop);
+}
+
+static void a_flash_crowd_is_met_at_once(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(8, 3);
+    loop_run(loop, 30);
+    loop->tenants[0].per_s = 200;
+    loop_run(loop, 3);
+    loop_count(loop);
+    loop_run(loop, 20);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(loop_attainment(loop, i) > 0.95);
+    }
+    assert_true(loop_variant(loop, 0) > 0);
+    loop_free(loop);
+}
+
+/* At any load, steady state means at most a switch a minute and tenant. */
+static void it_never_flaps(void **state)
+{
+    (void)state;
+    for (double per_s = 10; per_s < 300; per_s *= 1.3) {
+        struct loop *loop = loop_of(per_s, 3);
+        loop_run(loop, 60);
+        loop_count(loop);
+        loop_run(loop, 180);
+        assert_in_range(loop_switches(loop), 0, 9);
+        loop_free(loop);
+    }
+}
+
+static void floors_are_kept(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(150, 3);
+    loop_view(loop, 1)->accuracy_floor = 0.85;
+    loop_run(loop, 60);
+    assert_in_range(loop_variant(loop, 1), 0, 1);
+    assert_int_equal(loop->faults, 0);
+    loop_free(loop);
+}
+
+/* Too much even for the cheapest: who comes is refused early, and what is let in is in time. */
+static void overload_refuses_early(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(450, 2);
+    loop_run(loop, 20);
+    loop_count(loop);
+    loop_run(loop, 30);
+    double hits = 0, arrivals = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(loop_variant(loop, i), 3);
+        assert_int_equal(loop_view(loop, i)->grant.shed, ROOST_SHED_SLO);
+        hits += (double)loop->tenants[i].hits;
+        arrivals += (double)loop->tenants[i].arrivals;
+    }
+    /* Two cores carry 667 of 900 requests a second. */
+    assert_true(hits / arrivals > 0.5);
+    set_rates(loop, 20);
+    loop_run(loop, 30);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(loop_view(loop, i)->grant.shed, ROOST_SHED_CONFIGURED);
+    }
+    loop_free(loop);
+}
+
+/* A bad rung in the middle of the ladder is never used. */
+static void only_the_front_is_used(void **state)
+{
+    (void)state;
+    static const double odd_accuracies[] = {0.95, 0.70, 0.85, 0.60};
+    static const double odd_costs_ns[] = {40e6, 30e6, 10e6, 3e6};
+    for (double per_s = 10; per_s < 300; per_s *= 1.7) {
+        struct loop *loop = loop_new("roost", NULL, 2);
+        loop_add(loop, per_s, slo_ns, 4, odd_accuracies, odd_costs_ns);
+        for (int second = 0; second < 60; second++) {
+            loop_run(loop, 1);
+            assert_int_not_equal(loop_view(loop, 0)->grant.variant, 1);
+        }
+        loop_free(loop);
+    }
+}
+
+/* A tenant whose SLO nothing can meet does not take the others down with it. */
+static void the_hopeless_do_not_harm_the_others(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(10, 3);
+    loop_view(loop, 2)->slo_ns = 2000000;
+    loop->tenants[2].meter.slo_ns = 2000000;
+    loop_run(loop, 60);
+    loop_count(loop);
+    loop_run(loop, 60);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(loop_variant(loop, i), 0);
+        assert_true(loop_attainment(loop, i) > 0.9);
+    }
+    loop_free(loop);
+}
+
+static void tenants_come_and_go(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(10, 2);
+    loop_run(loop, 20);
+    loop_add(loop, 80, slo_ns, 4, accuracies, costs_ns);
+    loop_run(loop, 20);
+    loop_count(loop);
+    loop_run(loop, 30);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(loop_attainment(loop, i) > 0.93);
+    }
+    loop->store.view.tenant_count = 2;
+    loop_run(loop, 15);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(loop_variant(loop, i), 0);
+    }
+    assert_int_equal(loop->faults, 0);
+    loop_free(loop);
+}
+
+static void short_runs_beside_long_ones_get_short_turns(void **state)
+{
+    (void)state;
+    struct desk desk;
+    desk_init(&desk, "roost", NULL, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        view_fixture_add(&desk.store, i + 1, 5000000);
+        desk.store.tenants[i].variant_count = 0;
+    }
+    view_fixture_variant(&desk.store, 0, 0.9, 50e3);
+    view_fixture_variant(&desk.store, 1, 0.9, 50e6);
+    desk.store.tenants[1].slo_ns = 500000000;
+    view_fixture_load(&desk.store.tenants[0], 100, 1000000);
+    view_fixture_load(&desk.store.tenants[1], 10, 100000000);
+    for (int i = 0; i < 3; i++) {
+        desk_decide(&desk);
+    }
+    assert_true(desk_grant(&desk, 0)->slice_ns == 100000);
+    assert_true(desk_grant(&desk, 1)->slice_ns == 0);
+    /* Alone with its like, it needs none. */
+    for (uint32_t p = 0; p < 2; p++) {
+        view_store_variants(&desk.store, 1)->points[p].ns_mean /= 1000;
+        view_store_variants(&desk.store, 1)->points[p].cpu_ns_mean /= 1000;
+    }
+    desk_decide(&desk);
+    assert_true(desk_grant(&desk, 0)->slice_ns == 0);
+    desk_fini(&desk);
+}
+
+/* Without costs, accuracies or traffic there is nothing to decide by, and nothing is decided. */
+static void ignorance_is_no_reason(void **state)
+{
+    (void)state;
+    struct desk desk;
+    desk_init(&desk, "roost", NULL, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        view_fixture_add(&desk.store, i + 1, slo_ns);
+        view_fixture_variant(&desk.store, i, -1, 0);
+        struct roost_variant *variants = view_store_variants(&desk.store, i);
+        for (uint32_t v = 0; v < 2; v++) {
+            variants[v] = (struct roost_variant){
+                .name = "v", .accuracy = -1, .state = ROOST_VARIANT_SERVING};
+        }
+        view_fixture_load(&desk.store.tenants[i], 0, 0);
+    }
+    desk_settle(&desk);
+    for (int i = 0; i < 50; i++) {
+        desk_decide(&desk);
+        assert_int_equal(desk_grant(&desk, 0)->variant, 0);
+        assert_int_equal(desk_grant(&desk, 1)->variant, 0);
+    }
+    desk_fini(&desk);
+}
+
+static void the_next_rung_is_kept_warm(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(8, 1);
+    loop_run(loop, 10);
+    assert_int_equal(loop->planned[0].standby, 1);
+    loop_free(loop);
+}
+
+/* The comparison that the policy is for; the figures come from the simulator. */
+static void it_is_better_than_the_others_here(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"static", "faircim", "exchange", "parties", "hera"};
+    for (double per_s = 10; per_s < 250; per_s *= 1.6) {
+        double own = 0;
+        for (int p = -1; p < 5; p++) {
+            struct loop *loop = loop_new(p < 0 ? "roost" : others[p], NULL, 2);
+            for (uint32_t i = 0; i < 3; i++) {
+                loop_add(loop, per_s, slo_ns, 4, accuracies, costs_ns);
+            }
+            loop_run(loop, 30);
+            loop_count(loop);
+            loop_run(loop, 90);
+            double reached = loop_effective_accuracy(loop);
+            own = p < 0 ? reached : own;
+            if (own < 0.97 * reached) {
+                fail_msg("%g/s: %.3f, and %s %.3f", per_s, own, others[p], reached);
+            }
+            loop_free(loop);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(light_load_keeps_the_best),
+        cmocka_unit_test(heavy_load_jumps_rungs),
+        cmocka_unit_test(accuracy_comes_back_when_load_goes),
+        cmocka_unit_test(a_flash_crowd_is_met_at_once),
+        cmocka_unit_test(it_never_flaps),
+        cmocka_unit_test(floors_are_kept),
+        cmocka_unit_test(overload_refuses_early),
+        cmocka_unit_test(only_the_front_is_used),
+        cmocka_unit_test(the_hopeless_do_not_harm_the_others),
+        cmocka_unit_test(tenants_come_and_go),
+        cmocka_unit_test(short_runs_beside_long_ones_get_short_turns),
+        cmocka_unit_test(ignorance_is_no_reason),
+        cmocka_unit_test(the_next_rung_is_kept_warm),
+        cmocka_unit_test(it_is_better_than_the_others_here),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
