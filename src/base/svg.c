@@ -403,8 +403,9 @@ void svg_write(const struct svg_plot *plot, struct strbuf *out)
         text_write(out, GAP, GAP + (plot->title == NULL ? 0 : TITLE_HEIGHT) + 4, "",
                    plot->subtitle);
     for (size_t i = 0; i < plot->panel_count; i++) {
+        size_t row = i / columns;
         double left = GAP + (double)(i % columns) * (width + GAP);
-        double top = head + (double)(i / columns) * (height + GAP);
+        double top = head + (double)row * (height + GAP);
         panel_write(plot, i, left, top, width, height, out);
     }
     strbuf_puts(out, "</svg>\n");
