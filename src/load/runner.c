@@ -298,35 +298,33 @@ static void runner_free(struct runner *runner)
     free(runner);
 }
 
-/* The parts that are nothing but memory and a descriptor. */
-static enum roost_err runner_new(const struct runner_options *options, struct runner **made,
+/* The parts that are nothing but memory and a descriptor; NULL, and *err, when they are short. */
+static struct runner *runner_new(const struct runner_options *options, enum roost_err *err,
                                  struct detail *detail)
 {
     struct runner *runner = calloc(1, sizeof(*runner));
-    *made = NULL;
-    if (runner == NULL)
-        return detail_set(detail, ROOST_NO_MEMORY, "no memory for the load");
+    if (runner == NULL) {
+        *err = detail_set(detail, ROOST_NO_MEMORY, "no memory for the load");
+        return NULL;
+    }
     runner->options = *options;
     heap_init(&runner->due, lane_is_before);
     runner->pace_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     runner->lanes = calloc(options->tenant_count, sizeof(*runner->lanes));
-    enum roost_err err = ROOST_OK;
-    if (runner->pace_fd < 0)
-        err = errno_translate(errno, "timerfd", detail);
-    else if (runner->lanes == NULL || !ring_init(&runner->commands, COMMANDS_MAX) ||
-             !ring_init(&runner->chunks, CHUNKS_MAX))
-        err = detail_set(detail, ROOST_NO_MEMORY, "no memory for the load");
-    if (err != ROOST_OK) {
+    bool has_memory = runner->lanes != NULL && ring_init(&runner->commands, COMMANDS_MAX) &&
+                      ring_init(&runner->chunks, CHUNKS_MAX);
+    if (runner->pace_fd < 0 || !has_memory) {
+        *err = has_memory ? errno_translate(errno, "timerfd", detail)
+                          : detail_set(detail, ROOST_NO_MEMORY, "no memory for the load");
         runner_free(runner);
-        return err;
+        return NULL;
     }
     for (size_t i = 0; i < options->tenant_count; i++) {
         runner->lanes[i].tenant = &options->tenants[i];
         runner->lanes[i].index = i;
         runner->lanes[i].node.index = HEAP_OUT;
     }
-    *made = runner;
-    return ROOST_OK;
+    return runner;
 }
 
 static void loop_open(struct runner *runner)
@@ -348,10 +346,10 @@ static void loop_open(struct runner *runner)
 enum roost_err runner_open(const struct runner_options *options, struct runner **opened,
                            struct detail *detail)
 {
-    struct runner *runner;
-    enum roost_err err = runner_new(options, &runner, detail);
+    enum roost_err err = ROOST_OK;
+    struct runner *runner = runner_new(options, &err, detail);
     *opened = NULL;
-    if (err != ROOST_OK)
+    if (runner == NULL)
         return err;
     loop_open(runner);
     struct http_client_options client = {

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -240,7 +241,7 @@ static void a_trace_is_sent_as_it_is(void **state)
 {
     (void)state;
     char path[] = "/tmp/roost-trace-XXXXXX";
-    char text[64] = "m:trace=";
+    char text[64];
     struct world *world = world_start(&(struct fake_oip_options){0});
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -252,7 +253,7 @@ static void a_trace_is_sent_as_it_is(void **state)
         (void)fprintf(file, "%u us,%u\n", 500 * i, i % 40 + 1);
     }
     assert_int_equal(fclose(file), 0);
-    (void)strcat(text, path);
+    (void)snprintf(text, sizeof(text), "m:trace=%s", path);
     world_tenant(world, text);
     world_run(world);
     assert_int_equal(unlink(path), 0);

@@ -2,6 +2,7 @@
 #include "load/spec.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -189,14 +190,14 @@ static void a_trace_makes_the_arrivals_its_own(void **state)
 {
     (void)state;
     char path[] = "/tmp/roost-trace-XXXXXX";
-    char text[64] = "wnd:trace=";
+    char text[64];
     struct load_spec spec;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "0\n0.5,7\n1\n", 10), 10);
     assert_int_equal(close(fd), 0);
     load_spec_init(&spec);
-    (void)strcat(text, path);
+    (void)snprintf(text, sizeof(text), "wnd:trace=%s", path);
     text_add(&spec, text);
     assert_int_equal(unlink(path), 0);
     struct arrival_options arrivals = tenant_spec_arrivals(&spec.tenants[0], 1);
