@@ -109,7 +109,6 @@ static void manager_move(struct manager *manager, const struct manager_room *roo
 {
     manager->faults += manager->room.runner.faults;
     manager->overruns += manager->room.runner.overruns;
-    manager->decisions += manager->room.runner.decisions;
     room_fini(&manager->room);
     manager->room = *room;
     manager->pending = false;
@@ -204,6 +203,7 @@ static void manager_judge(struct manager *manager, const struct roost_view *view
     enum policy_outcome outcome = policy_runner_judge(&manager->room.runner, view, plan, spent_ns,
                                                       budget_ns, &detail);
     manager_log_decision(&manager->log, view, &raw, outcome);
+    manager->decisions++; /* the runner's own count belongs to whoever decides just now */
     manager->flags = plan->flags;
     manager->spent_ns += spent_ns;
     manager->spent_max_ns = spent_ns > manager->spent_max_ns ? spent_ns : manager->spent_max_ns;

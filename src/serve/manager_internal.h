@@ -39,10 +39,11 @@ struct manager {
     /* For reports. */
     uint64_t seen_ns, own_cpu_ns;
     uint64_t moves, apply_failures;
-    uint64_t faults, overruns, decisions; /* of earlier rooms */
-    uint64_t spent_ns, spent_max_ns;      /* CPU time of decisions */
-    uint64_t cpu_ns;                      /* of ticks, decisions beside them not included */
-    uint32_t flags;                       /* of the last plan */
+    uint64_t decisions;              /* that were judged */
+    uint64_t faults, overruns;       /* of earlier rooms */
+    uint64_t spent_ns, spent_max_ns; /* CPU time of decisions */
+    uint64_t cpu_ns;                 /* of ticks, decisions beside them not included */
+    uint32_t flags;                  /* of the last plan */
     struct detail last_fault;
 };
 

@@ -64,7 +64,7 @@ void manager_write_status(struct manager *manager, struct json_writer *w)
     json_end_array(w);
     json_field_uint(w, "tick_ns", manager->server->settings.tick_ns);
     json_field_uint(w, "tick", manager->tick);
-    json_field_uint(w, "decisions", manager->decisions + room->runner.decisions);
+    json_field_uint(w, "decisions", manager->decisions);
     json_field_uint(w, "moves", manager->moves);
     json_field_uint(w, "faults", manager->faults + room->runner.faults);
     json_field_uint(w, "overruns", manager->overruns + room->runner.overruns);
@@ -94,7 +94,7 @@ void manager_write_metrics(const struct manager *manager, struct prom *prom)
                   "1 while another policy decides in its place",
                   room->runner.policy != room->runner.chosen);
     report_number(prom, "roost_policy_decisions", PROM_COUNTER, "Decisions",
-                  (double)(manager->decisions + room->runner.decisions));
+                  (double)(manager->decisions));
     report_number(prom, "roost_policy_moves", PROM_COUNTER, "Grants that a plan changed",
                   (double)manager->moves);
     report_number(prom, "roost_policy_faults", PROM_COUNTER, "Plans that were not used",
