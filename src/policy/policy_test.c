@@ -19,7 +19,7 @@ static void policies_keep_their_promises(void **state)
     for (size_t i = 0; i < count; i++) {
         struct detail why;
         /* clite's proposals cost milliseconds; the others' decisions microseconds. */
-        unsigned sequences = policies[i]->delay_ticks > 0 ? 60 : 300;
+        unsigned sequences = policies[i]->delay_ticks > 0 ? 40 : 150;
         enum conform_promise broken = conform_check(policies[i], sequences, 40, &why);
         if (broken != CONFORM_ALL) {
             fail_msg("policy %s breaks the promise \"%s\": %s", policies[i]->name,
