@@ -291,6 +291,9 @@ void reconcile_request(struct reconcile *reconcile, bool reload_settings, reconc
                        void *user)
 {
     reconcile->reload_settings |= reload_settings;
+    for (size_t i = 0; i < reconcile->server->tenant_count && reload_settings; i++) {
+        reconcile->server->tenants[i]->retry = true;
+    }
     reconcile_wait(reconcile, NULL, done, user);
     reconcile_begin(reconcile);
 }
@@ -312,6 +315,10 @@ void reconcile_load(struct reconcile *reconcile, const char *name, bool wanted,
         request = &grown[reconcile->request_count++];
         memset(request, 0, sizeof *request);
         snprintf(request->name, sizeof request->name, "%s", name);
+    }
+    struct tenant *tenant = server_tenant(reconcile->server, name);
+    if (tenant != NULL) {
+        tenant->retry = true;
     }
     request->wanted = wanted;
     free(request->config_json);

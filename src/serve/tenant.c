@@ -181,8 +181,9 @@ static void tenant_apply_version(struct tenant *tenant, const struct desired_ten
         }
         tenant_drop(tenant, coming);
     }
-    bool serves = lane != NULL && lane->state != LANE_UNAVAILABLE;
-    if (serves && lane_fits(lane, desired, version)) {
+    /* What failed as it is will fail again: only somebody who asks for it makes us try. */
+    bool keep = lane != NULL && (lane->state != LANE_UNAVAILABLE || !tenant->retry);
+    if (keep && lane_fits(lane, desired, version)) {
         lane_update_declared(lane, desired, version);
         return;
     }
@@ -233,6 +234,7 @@ void tenant_apply(struct tenant *tenant, const struct desired_tenant *desired)
     for (unsigned i = 0; i < tenant->lane_count; i++) {
         tenant->lanes[i]->leaving = !desired_has(desired, tenant->lanes[i]->version);
     }
+    tenant->retry = false;
     tenant_let_leave(tenant);
     tenant->came_up |= tenant->coming_count == 0;
 }

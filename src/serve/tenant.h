@@ -19,6 +19,7 @@ struct tenant {
     struct tenant_hold hold;
     char name[CONFIG_NAME_BYTES_MAX];
     struct server *server;
+    bool retry;         /* somebody asked: load again what failed, though nothing changed */
     bool wanted;        /* false: known to the repository only */
     bool gone;          /* no repository knows it any more: freed when its last lane is */
     enum roost_err err; /* of the desired state: nothing to serve, and why */
