@@ -38,17 +38,22 @@ static void message_header(struct infer_message *message, const char *name, cons
     message->headers[message->header_count++] = (struct http_header){name, value};
 }
 
-/* Compresses what is there, if the client asked for it. */
+/* Many clients accept gzip without having thought of it: below this size it only costs time. */
+static const size_t encode_bytes_min = 1024;
+
+/* Compresses what is there, if the client asked for it and it is worth it. */
 static enum roost_err message_encode(struct infer_message *message, enum compress_coding coding,
                                      struct detail *detail)
 {
-    if (coding == COMPRESS_IDENTITY) {
-        return ROOST_OK;
-    }
     struct iovec parts[MODEL_TENSORS_MAX + 1];
+    size_t bytes = 0;
     for (size_t i = 0; i < message->body_count; i++) {
         parts[i].iov_base = message->body[i].base;
         parts[i].iov_len = message->body[i].len;
+        bytes += message->body[i].len;
+    }
+    if (coding == COMPRESS_IDENTITY || bytes < encode_bytes_min) {
+        return ROOST_OK;
     }
     enum roost_err err = compress_encode(coding, parts, message->body_count, &message->coded,
                                          detail);
