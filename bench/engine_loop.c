@@ -288,6 +288,7 @@ static void peak_measure(struct loop *loop, const struct settings *settings)
     uint64_t highest = 0;
     for (unsigned i = 0; i < PEAK_RUNS; i++) {
         /* The first run touched all weights; what earlier ones left goes back to the system. */
+        loop->engine->rest(loop->context);
         malloc_trim(0);
         uint64_t before = status_bytes("VmRSS");
         FILE *file = fopen("/proc/self/clear_refs", "we");

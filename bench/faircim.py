@@ -138,6 +138,11 @@ def draw(rng, number):
             return None
         drawn.append({"rows": rows, "efficiency": round(efficiency, 6),
                       "solo_s": round(solo_s, 6), "per_s": round(per_s, 6)})
+    if number == 1:
+        # It only goes down under stricter SLAs, so nothing yet bounds its load from below.
+        factor = math.exp(rng.uniform(0, math.log(3)))
+        for d in drawn:
+            d["per_s"] = round(d["per_s"] * factor, 6)
     return {"set": number, "speed_gflops": round(speed, 3), "parallel": round(parallel, 6),
             "jobs": drawn}
 
@@ -202,27 +207,9 @@ def downgrades(setting, seed, seconds, sla5_ms=None):
 def reproduces(setting, seed):
     if setting["set"] != 1:
         return downgrades(setting, seed, 240) == counts_of(setting["set"])
+    # The strictest first: hardly any proposal passes it.
     return all(downgrades(setting, seed, 240, sla) == counts
-               for sla, counts in table_four().items())
-
-
-def calibrated(setting, seed):
-    """Set 1 with the load at which job 5 is between the first two SLAs of table IV, or None.
-
-    At 710 ms nobody may miss and at 639 ms job 5 must, so its tail without any downgrade lies
-    between them; random loads hardly ever put it there."""
-    high_ms, low_ms = sorted(table_four(), reverse=True)[:2]
-    smallest, largest = 0.02, 50.0
-    for _ in range(10):
-        factor = math.sqrt(smallest * largest)
-        scaled = dict(setting, jobs=[dict(j, per_s=round(j["per_s"] * factor, 6))
-                                     for j in setting["jobs"]])
-        result = simulate(scenario_text(scaled, 120), ["static"], seed)[0]
-        tail_ms = result["tenants"][4]["latency_p95_ns"] / 1e6
-        if low_ms < tail_ms <= high_ms:
-            return scaled if min(j["per_s"] for j in scaled["jobs"]) >= PER_S_MIN else None
-        smallest, largest = (smallest, factor) if tail_ms > high_ms else (factor, largest)
-    return None
+               for sla, counts in sorted(table_four().items()))
 
 
 def fit(arguments):
@@ -239,10 +226,6 @@ def fit(arguments):
                 continue
             tried[n] += 1
             setting["seed"] = rngs[n].randrange(1 << 31)
-            if n == 1:
-                setting = calibrated(setting, setting["seed"])
-                if setting is None:
-                    continue
             if reproduces(setting, setting["seed"]):
                 kept[n].append(setting)
     for n in numbers:
