@@ -168,13 +168,9 @@ static void manager_see_now(struct manager *manager, struct view_store *store, b
     struct roost_view *view = &store->view;
     view->seed = manager->seed;
     view->tick = manager->tick;
-    uint64_t own_ns = clock_process_cpu_ns();
-    view->other_cpu_ns = own_ns - manager->own_cpu_ns;
-    view->other_length_ns = view->now_ns - manager->seen_ns;
-    if (!glance) {
-        manager->own_cpu_ns = own_ns;
-        manager->seen_ns = view->now_ns;
-    }
+    other_meter_tick(&manager->other, manager->server, view->now_ns);
+    view->other_cpu_ns = manager->other.other_ns;
+    view->other_length_ns = manager->other.length_ns;
 }
 
 static void manager_fault(struct manager *manager, enum policy_outcome outcome,
@@ -404,8 +400,6 @@ enum roost_err manager_new(struct server *server, struct manager **out, struct d
     const struct settings *settings = &server->settings;
     manager->server = server;
     manager->seed = clock_wall_ns();
-    manager->seen_ns = clock_now_ns();
-    manager->own_cpu_ns = clock_process_cpu_ns();
     uv_timer_init(&server->loop, &manager->timer);
     manager->timer.data = manager;
     enum roost_err err = manager_log_open(&manager->log, settings->decision_log,

@@ -9,6 +9,7 @@
 #include "policy/runner.h"
 #include "serve/manager.h"
 #include "serve/manager_log.h"
+#include "serve/manager_other.h"
 
 /* A policy with all that it needs for up to tenants_max tenants. */
 struct manager_room {
@@ -36,8 +37,8 @@ struct manager {
     bool working, pending, settings_due;
     uint64_t due_tick, pending_spent_ns, postponed;
     struct roost_plan pending_plan;
+    struct other_meter other;
     /* For reports. */
-    uint64_t seen_ns, own_cpu_ns;
     uint64_t moves, apply_failures;
     uint64_t decisions;              /* that were judged */
     uint64_t faults, overruns;       /* of earlier rooms */

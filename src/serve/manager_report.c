@@ -70,6 +70,10 @@ void manager_write_status(struct manager *manager, struct json_writer *w)
     json_field_uint(w, "overruns", manager->overruns + room->runner.overruns);
     json_field_uint(w, "decision_max_us", manager->spent_max_ns / NS_PER_US);
     json_field_bool(w, "overloaded", (manager->flags & ROOST_PLAN_OVERLOADED) != 0);
+    json_field_double(w, "other_cores",
+                      manager->other.length_ns > 0
+                          ? (double)manager->other.other_ns / (double)manager->other.length_ns
+                          : 0);
     json_field_string(w, "last_fault", manager->last_fault.text);
     report_knobs(w, node.knobs);
     report_holds(w, manager->server);

@@ -307,6 +307,7 @@ static void unit_open_host(struct unit *unit, enum host_role role)
     unit->state = role == HOST_OPTIMISE ? UNIT_OPTIMISING : UNIT_LOADING;
     unit->spawn_id = ++unit->server->next_spawn_id;
     unit->process_started_ns = clock_now_ns();
+    unit->cpu_ns = 0;
     unit->lifted = false;
     enum roost_err err = link_open(unit->server->spawner, unit->spawn_id, spec,
                                    role == HOST_SERVE ? unit->lane->memory : NULL, &unit->link,

@@ -61,6 +61,7 @@ struct unit {
     uint64_t started_ns, process_started_ns, ready_ns;
     uint64_t idle_ns; /* since when it stands by or drains */
     uint64_t batches_done;
+    uint64_t cpu_ns; /* of its process, as last counted by the manager */
     char key[CACHE_KEY_BYTES];
     char stage[FILE_PATH_BYTES_MAX]; /* removed with the unit, unless it became a cache entry */
     char path[FILE_PATH_BYTES_MAX];
