@@ -79,7 +79,7 @@ static void lane_api_shape(const struct lane *lane, unsigned output, struct tens
     for (unsigned d = 0; d < config->dims.rank; d++) {
         tensor->shape.dims[lead + d] = config->dims.dims[d];
         if (config->dims.dims[d] < 0) {
-            variable = (int64_t)(lead + d);
+            variable = (int64_t)lead + d;
         } else {
             known *= config->dims.dims[d];
         }

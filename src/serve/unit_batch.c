@@ -30,7 +30,7 @@ static struct shape unit_graph_shape(const struct lane *lane, unsigned input,
         for (unsigned d = 0; d < config->reshape.rank; d++) {
             shape.dims[lead + d] = config->reshape.dims[d];
             if (config->reshape.dims[d] < 0) {
-                variable = (int64_t)(lead + d);
+                variable = (int64_t)lead + d;
             } else {
                 known *= config->reshape.dims[d];
             }
