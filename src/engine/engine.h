@@ -89,6 +89,9 @@ struct engine_ops {
     /* Makes a run in progress on this context fail soon with CANCELLED; from any thread, as long as
      * the context is open. Cleared by the next run. */
     void (*terminate)(struct engine_context *context);
+
+    /* Between runs, from the thread that makes them: gives back what they left for later ones. */
+    void (*rest)(struct engine_context *context);
 };
 
 /* NULL-terminated. */

@@ -415,6 +415,12 @@ static void fake_terminate(struct engine_context *context)
     (void)syscall(SYS_futex, &context->terminated, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+/* It keeps nothing between runs. */
+static void fake_rest(struct engine_context *context)
+{
+    (void)context;
+}
+
 const struct engine_ops engine_fake = {
     .name = "fake",
     .summary = "Programmed service time, memory and faults",
@@ -429,4 +435,5 @@ const struct engine_ops engine_fake = {
     .context_close = fake_context_close,
     .run = fake_run,
     .terminate = fake_terminate,
+    .rest = fake_rest,
 };

@@ -17,4 +17,5 @@ const struct engine_ops engine_ort = {
     .context_close = ort_context_close,
     .run = ort_run,
     .terminate = ort_terminate,
+    .rest = ort_rest,
 };

@@ -5,6 +5,7 @@
  *
  *   ort_library.c   finding and opening the library, its log, its errors
  *   ort_session.c   loading, optimising, describing
+ *   ort_memory.c    where the engine's tensors live
  *   ort_value.c     tensors of ours as values of its, strings there and back
  *   ort_run.c       contexts and runs
  *
@@ -56,6 +57,14 @@ void ort_context_close(struct engine_context *context);
 enum roost_err ort_run(struct engine_context *context, const struct tensor *inputs,
                        struct tensor *outputs, struct detail *detail);
 void ort_terminate(struct engine_context *context);
+void ort_rest(struct engine_context *context); /* NULL will do */
+
+/* Makes sessions that ask for it take their tensors' memory from ort_memory_allocator; once, after
+ * ort.api and ort.memory are set. */
+OrtStatus *ort_memory_register(OrtEnv *env);
+OrtAllocator *ort_memory_allocator(void);
+/* Blocks that this thread keeps, and that several of its runs did without, go back. */
+void ort_memory_run_ended(void);
 
 /* Type and fully known shape of a value's or of a graph's tensor. INVALID dtype: none of ours.
  * UNSUPPORTED beyond TENSOR_RANK_MAX. */

@@ -173,19 +173,16 @@ enum roost_err ort_open(const char *library, struct detail *detail)
     if (ort.api == NULL)
         return ROOST_UNAVAILABLE;
 
-    OrtMemoryInfo *memory = NULL;
     OrtEnv *env = NULL;
     OrtStatus *status = ort.api->CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault,
-                                                     &memory);
+                                                     &ort.memory);
     if (status == NULL)
         status = ort.api->CreateEnvWithCustomLogger(log_forward, NULL, ORT_LOGGING_LEVEL_WARNING,
                                                     "roost", &env);
-    if (ort_check(status, ORT_PHASE_LOAD, detail) != ROOST_OK) {
-        if (memory != NULL)
-            ort.api->ReleaseMemoryInfo(memory);
+    if (status == NULL)
+        status = ort_memory_register(env);
+    if (ort_check(status, ORT_PHASE_LOAD, detail) != ROOST_OK)
         return ROOST_UNAVAILABLE;
-    }
-    ort.memory = memory;
     ort.env = env;
     ort.version = version;
     return ROOST_OK;

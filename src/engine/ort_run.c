@@ -157,6 +157,7 @@ enum roost_err ort_run(struct engine_context *context, const struct tensor *inpu
             err = detail_set(detail, ROOST_CANCELLED, "the run was cancelled");
     }
     values_release(context->inputs, &context->input_count);
+    ort_memory_run_ended();
     if (err == ROOST_OK)
         err = outputs_get(context, outputs, detail);
     if (err != ROOST_OK)

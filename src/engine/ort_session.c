@@ -33,19 +33,22 @@ static OrtStatus *config_set(OrtSessionOptions *options, const struct config_ent
 }
 
 /*
- * What every session of ours has: threads as given and no more, none of which spins unasked, and no
- * memory kept for later: the arena never shrinks, and is no faster.
+ * What every session of ours has: threads as given and no more, none of which spins unasked, and
+ * tensors in memory of ours (ort_memory.c): the engine's arena never shrinks, and is no faster.
+ * With `patterns` it remembers for each combination of input shapes how the tensors of a run fit
+ * into one block, which takes about half as much.
  */
 static OrtStatus *options_set(OrtSessionOptions *options,
-                              const struct engine_load_options *load_options)
+                              const struct engine_load_options *load_options, bool patterns)
 {
     const struct config_entry entries[] = {
         {kOrtSessionOptionsConfigAllowIntraOpSpinning, load_options->spin ? "1" : "0"},
         {kOrtSessionOptionsConfigAllowInterOpSpinning, "0"},
+        {kOrtSessionOptionsConfigUseEnvAllocators, "1"},
         /* No macro of the headers at hand; ignored by versions that do not know it. */
         {"session.intra_op.spin_duration_us", SPIN_US},
     };
-    size_t entry_count = load_options->spin ? 3 : 2;
+    size_t entry_count = load_options->spin ? 4 : 3;
     const OrtApi *api = ort.api;
     OrtStatus *status = api->SetIntraOpNumThreads(options, (int)load_options->intra_op_threads);
     if (status == NULL)
@@ -55,7 +58,7 @@ static OrtStatus *options_set(OrtSessionOptions *options,
     if (status == NULL)
         status = api->DisableCpuMemArena(options);
     if (status == NULL)
-        status = api->DisableMemPattern(options);
+        status = patterns ? api->EnableMemPattern(options) : api->DisableMemPattern(options);
     if (status == NULL)
         status = api->SetSessionGraphOptimizationLevel(
             options, load_options->optimised ? ORT_DISABLE_ALL : ORT_ENABLE_ALL);
@@ -86,22 +89,28 @@ static OrtStatus *options_set_save(OrtSessionOptions *options, const char *model
     return status;
 }
 
-/* `save_path` (optional): where the optimised graph goes. */
+/* What a session is made for: to serve, with patterns or without, or to leave a copy. */
+struct session_use {
+    bool patterns;
+    const char *save_path; /* NULL: no copy */
+    enum save_form form;
+};
+
 static enum roost_err session_create(const char *path,
                                      const struct engine_load_options *load_options,
-                                     const char *save_path, enum save_form form,
-                                     OrtSession **handle, struct detail *detail)
+                                     const struct session_use *use, OrtSession **handle,
+                                     struct detail *detail)
 {
     OrtSessionOptions *options = NULL;
     atomic_store_explicit(&ort.log_lines, 0, memory_order_relaxed);
     OrtStatus *status = ort.api->CreateSessionOptions(&options);
     if (status == NULL)
-        status = options_set(options, load_options);
-    if (status == NULL && save_path != NULL)
-        status = options_set_save(options, save_path, form);
+        status = options_set(options, load_options, use->patterns);
+    if (status == NULL && use->save_path != NULL)
+        status = options_set_save(options, use->save_path, use->form);
     /* What there is to warn of in an optimised copy was said of the original; and that the copy
      * suits only this kind of CPU is what the cache's key is for. */
-    if (status == NULL && (save_path != NULL || load_options->optimised))
+    if (status == NULL && (use->save_path != NULL || load_options->optimised))
         status = ort.api->SetSessionLogSeverityLevel(options, ORT_LOGGING_LEVEL_ERROR);
     if (status == NULL)
         status = ort.api->CreateSession(ort.env, path, options, handle);
@@ -254,6 +263,36 @@ static enum roost_err metadata_read(const OrtSession *handle, struct engine_meta
     return ort_check(status, ORT_PHASE_LOAD, detail);
 }
 
+/* Whether inputs vary in more than their first dimension, so that their shapes are without number.
+ */
+static bool shapes_vary(const struct model_io *io)
+{
+    for (unsigned i = 0; i < io->input_count; i++) {
+        for (unsigned d = 1; d < io->inputs[i].shape.rank; d++) {
+            if (io->inputs[i].shape.dims[d] < 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The engine never forgets a pattern, so there may be one for each size of batch but not for every
+ * length of a text besides. What the shapes are is known only when the model is loaded. */
+static enum roost_err session_open(const char *path, const struct engine_load_options *options,
+                                   struct engine_session *session, struct detail *detail)
+{
+    struct session_use use = {.patterns = true};
+    enum roost_err err = session_create(path, options, &use, &session->handle, detail);
+    if (err == ROOST_OK)
+        err = io_read(session->handle, &session->io, detail);
+    if (err != ROOST_OK || !shapes_vary(&session->io))
+        return err;
+    ort.api->ReleaseSession(session->handle);
+    session->handle = NULL;
+    use.patterns = false;
+    return session_create(path, options, &use, &session->handle, detail);
+}
+
 enum roost_err ort_load(const char *path, const struct engine_load_options *options,
                         struct engine_session **session, struct detail *detail)
 {
@@ -267,11 +306,10 @@ enum roost_err ort_load(const char *path, const struct engine_load_options *opti
     if (err != ROOST_OK)
         (void)detail_set(detail, err, "no such file");
     if (err == ROOST_OK)
-        err = session_create(path, options, NULL, SAVE_INLINE, &made->handle, detail);
-    if (err == ROOST_OK)
-        err = io_read(made->handle, &made->io, detail);
+        err = session_open(path, options, made, detail);
     if (err == ROOST_OK)
         err = metadata_read(made->handle, &made->metadata, detail);
+    ort_rest(NULL);
     if (err != ROOST_OK) {
         detail_prefix(detail, "%s", path);
         ort_unload(made);
@@ -288,7 +326,8 @@ void ort_unload(struct engine_session *session)
     if (session->handle != NULL)
         ort.api->ReleaseSession(session->handle);
     free(session);
-    /* The C library keeps freed pages until it is asked. */
+    /* Freed pages are kept until somebody asks, by us and by the C library. */
+    ort_rest(NULL);
     (void)malloc_trim(0);
 }
 
@@ -336,7 +375,8 @@ static enum roost_err optimise_as(const char *path, const char *save_path, const
 {
     struct engine_load_options options = {.intra_op_threads = 1};
     OrtSession *handle = NULL;
-    enum roost_err err = session_create(path, &options, save_path, form, &handle, detail);
+    struct session_use use = {.save_path = save_path, .form = form};
+    enum roost_err err = session_create(path, &options, &use, &handle, detail);
     *written = err == ROOST_OK;
     if (err != ROOST_OK) {
         detail_prefix(detail, "%s: optimising", path);

@@ -90,6 +90,7 @@ static void worker_give_back(struct worker *worker)
 {
     worker->untrimmed = false;
     scratch_trim(&worker->scratch, true);
+    worker->serving->engine->rest(worker->context);
     struct mallinfo2 info = mallinfo2();
     if (info.fordblks > IDLE_KEEP_BYTES)
         malloc_trim(0);
