@@ -31,6 +31,10 @@ class StartErrors(unittest.TestCase):
 
     def refuse(self, codes, pattern, *arguments, user=None, environment=None):
         cache = os.path.join(self.directory, "cache")
+        # The default control socket is one per machine; it must not meet another server's here.
+        environment = dict(environment or os.environ)
+        if user is None:
+            environment["XDG_RUNTIME_DIR"] = self.directory
         result = subprocess.run(
             [BINARY, "serve", "--host", "127.0.0.1", "--http-port", "0", "--cache", cache,
              *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False,
