@@ -79,7 +79,7 @@ struct lane {
     struct properties properties; /* what clients are told of the model */
     struct oip_model model;       /* for the codec */
     struct batcher_limits limits;
-    bool leaving; /* not wanted any more; stays until its successors have come up */
+    bool leaving;            /* not wanted any more; stays until its successors have come up */
     uint32_t batch_rows_max; /* without what a policy grants */
     unsigned workers;
     struct cpus cpus; /* of the workers; empty: anywhere */

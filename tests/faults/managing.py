@@ -19,7 +19,9 @@ defaults: {deadline: 30 s, workers: 2}
 tenants:
   - name: t
     slo: p95 2 ms
-    variants: [{model: large, accuracy: 0.9, mflops: 1000}, {model: small, accuracy: 0.7, mflops: 9}]
+    variants:
+      - {model: large, accuracy: 0.9, mflops: 1000}
+      - {model: small, accuracy: 0.7, mflops: 9}
   - {name: other, slo: p95 1 s}
 """
 TICK = ["--tick", "20 ms"]
@@ -138,7 +140,8 @@ class Managing(unittest.TestCase):
 
     def test_reload(self):
         with Server(MODELS, CONFIG, TICK) as server:
-            server.write_config(CONFIG + "server: {policy: static, policy_options: {mode: exclusive}}")
+            server.write_config(
+                CONFIG + "server: {policy: static, policy_options: {mode: exclusive}}")
             server.signal(signal.SIGHUP)
             wait_for("static", lambda: policy(server).json()["policy"] == "static")
             wait_decisions(server, 3)
