@@ -170,6 +170,28 @@ static void lane_fail_batch(struct lane *lane, const struct batch *batch, enum r
     }
 }
 
+/* How long a switch left requests without any worker. */
+static void lane_measure_switch(struct lane *lane, struct unit *unit,
+                                const struct link_result *result)
+{
+    unit->last_done_ns = result->done_ns > unit->last_done_ns ? result->done_ns
+                                                              : unit->last_done_ns;
+    if (unit->taken_over_ns == 0) {
+        return;
+    }
+    uint64_t idle_ns = unit->taken_over_ns;
+    for (const struct unit *other = lane->server->units; other != NULL; other = other->next) {
+        bool busy = other != unit && other->lane == lane && unit_busy(other) > 0;
+        uint64_t until_ns = other->lane != lane || other == unit ? 0
+                            : busy                               ? result->taken_ns
+                                                                 : other->last_done_ns;
+        idle_ns = until_ns > idle_ns ? until_ns : idle_ns;
+    }
+    unit->taken_over_ns = 0;
+    hist_record(&lane->statistics->switch_gap_ns,
+                result->taken_ns > idle_ns ? result->taken_ns - idle_ns : 0);
+}
+
 /* CPU time is not charged to a batch size alone: policies also want it over all that was served. */
 static void lane_learn_cpu(struct lane_variant *variant, uint64_t rows, uint64_t cpu_ns)
 {
@@ -184,6 +206,7 @@ void lane_result(struct lane *lane, struct unit *unit, const struct link_result 
     const struct batch *batch = unit->batches[result->slot];
     struct lane_variant *variant = &lane->variants[unit->variant];
     uint64_t service_ns = result->done_ns - result->taken_ns;
+    lane_measure_switch(lane, unit, result);
     if (result->err != ROOST_OK) {
         lane_fail_batch(lane, batch, result->err, result->detail.text);
         return;

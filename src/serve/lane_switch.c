@@ -151,6 +151,8 @@ void lane_take_over(struct lane *lane, struct unit *unit)
                  lane->version_text, lane->variants[lane->variant].desired.name,
                  variant->desired.name);
     }
+    bool measure = old != NULL && lane_waiting(lane) > 0;
+    unit->taken_over_ns = measure ? clock_now_ns() : 0;
     lane->active = unit;
     lane->variant = unit->variant;
     lane->idle_since_ns = 0;

@@ -47,9 +47,11 @@ void manager_let_go(struct server *server)
 
 /* ---- cores ------------------------------------------------------------------------------ */
 
+/* Only whole ones are pinned; a share of one is a cap on a tenant that runs with the others. */
 static unsigned cores_wanted(const struct roost_grant *grant)
 {
-    return grant->mode == ROOST_EXCLUSIVE ? grant->slots / ROOST_SLOTS_PER_CORE : 0;
+    bool whole = grant->mode == ROOST_EXCLUSIVE && grant->slots % ROOST_SLOTS_PER_CORE == 0;
+    return whole ? grant->slots / ROOST_SLOTS_PER_CORE : 0;
 }
 
 /* Gives whole cores that nobody has taken, of those `within` (NULL: of all). */
@@ -86,7 +88,7 @@ static void cores_divide(const struct server *server, struct lane *const *lanes,
     bool divided = cpus_count(&taken) > 0;
     cores_take(server, divided ? server->limits.cpu_count : 0, NULL, &taken, &rest);
     for (uint32_t i = 0; i < plan->tenant_count; i++) {
-        if (plan->tenants[i].grant.mode == ROOST_SHARED) {
+        if (cores_wanted(&plan->tenants[i].grant) == 0) {
             cpus[i] = rest;
         }
     }

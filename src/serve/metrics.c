@@ -240,6 +240,16 @@ static void write_latency(void *user, const struct lane *lane)
     prom_histogram(&writer->prom, labels, 2, &lane->statistics->latency_ns);
 }
 
+static void write_switch_gap(void *user, const struct lane *lane)
+{
+    struct metrics_writer *writer = user;
+    const struct prom_label labels[] = {{"model", lane->tenant->name},
+                                        {"version", lane->version_text}};
+    if (lane->variant_count > 1) {
+        prom_histogram(&writer->prom, labels, 2, &lane->statistics->switch_gap_ns);
+    }
+}
+
 static void write_variant(void *user, const struct lane *lane)
 {
     struct metrics_writer *writer = user;
@@ -308,6 +318,9 @@ void api_metrics(struct call *call)
     prom_family(&writer.prom, "roost_latency_seconds", PROM_HISTOGRAM,
                 "Time from a request's first byte to its answer");
     each_lane(call->server, write_latency, &writer);
+    prom_family(&writer.prom, "roost_switch_gap_seconds", PROM_HISTOGRAM,
+                "Time in a switch with requests waiting and no worker that ran one");
+    each_lane(call->server, write_switch_gap, &writer);
     prom_family(&writer.prom, "roost_variant_info", PROM_GAUGE, "The variant that serves");
     each_lane(call->server, write_variant, &writer);
     write_http(&writer.prom, call->server);

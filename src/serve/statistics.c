@@ -8,6 +8,7 @@ struct statistics *statistics_new(void)
     struct statistics *statistics = calloc(1, sizeof *statistics);
     if (statistics != NULL) {
         hist_reset(&statistics->latency_ns);
+        hist_reset(&statistics->switch_gap_ns);
     }
     return statistics;
 }

@@ -32,6 +32,9 @@ struct statistics {
     struct oip_batch_statistics batches[STATISTICS_BATCHES_MAX];
     struct hist latency_ns; /* of successful requests, whole server time */
     uint64_t busy_ns, cpu_ns;
+    /* Switches that found requests waiting: from the take-over, or the end of the old host's last
+     * run, to the new host's first run. */
+    struct hist switch_gap_ns;
 };
 
 struct batch_times {

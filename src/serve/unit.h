@@ -59,7 +59,9 @@ struct unit {
     bool suspect; /* a request that saw a host die runs, and nothing beside it */
     bool starved; /* waits for memory that hosts which end now will free */
     uint64_t started_ns, process_started_ns, ready_ns;
-    uint64_t idle_ns; /* since when it stands by or drains */
+    uint64_t last_done_ns;  /* when its newest result was done */
+    uint64_t taken_over_ns; /* in a switch that found requests waiting, until its first result */
+    uint64_t idle_ns;       /* since when it stands by or drains */
     uint64_t batches_done;
     uint64_t cpu_ns; /* of its process, as last counted by the manager */
     char key[CACHE_KEY_BYTES];
