@@ -10,10 +10,11 @@ import hosts
 import items
 import json_body
 import memory
+import neighbour
 
 FIGURES = {function.__name__: function for function in (
-    cost.cpu, cost.latency, items.items, memory.worker, memory.unload, hosts.idle,
-    hosts.parked)}
+    cost.cpu, cost.latency, items.items, memory.worker, memory.unload, neighbour.neighbour,
+    hosts.idle, hosts.parked)}
 # Programs of their own, which scripts/bench runs by itself.
 APART = {"json": json_body.json}
 
