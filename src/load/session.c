@@ -14,7 +14,7 @@
 #include "load/search.h"
 #include "load/watch.h"
 
-enum { SIGNALS = 2 };
+enum { SIGNALS = 2, LATE_STEPS_MAX = 3, SAMPLES_PER_STEP_MIN = 2 };
 #define SETTLE_NS_MIN (100 * NS_PER_MS)
 
 struct session {
@@ -30,7 +30,8 @@ struct session {
     struct report current, best;
     struct watch watch;
     struct search search;
-    bool is_searching; /* a step is under way and undecided */
+    bool is_searching;   /* a step is under way and undecided */
+    unsigned late_steps; /* in a row, that the generator itself failed */
     bool step_passed;
     enum roost_err err;
     struct detail *detail;
@@ -75,7 +76,9 @@ static bool step_begin(struct session *session)
 {
     struct findmax *findmax = &session->result->search;
     struct runner_plan plan = plan_make(session);
-    if (session->signal_count > 0 || !findmax_next(findmax, &plan.multiplier))
+    /* When the generator is late at ever lower loads, no load will help it. */
+    bool is_hopeless = findmax->passed <= 0.0 && session->late_steps >= LATE_STEPS_MAX;
+    if (session->signal_count > 0 || is_hopeless || !findmax_next(findmax, &plan.multiplier))
         return false;
     /* Other arrivals in every step, or all would share the luck of one seed. */
     plan.seed += findmax->step_count;
@@ -99,6 +102,8 @@ static void step_decided(struct session *session, enum findmax_verdict verdict)
     const struct findmax_step *step = &findmax->history[findmax->step_count - 1];
     session->is_searching = false;
     session->step_passed = verdict == FINDMAX_PASS;
+    bool was_late = verdict == FINDMAX_FAIL && step->worst == (int)session->options->tenants->count;
+    session->late_steps = was_late ? session->late_steps + 1 : 0;
     watch_line(&session->watch, "x%-8.4g %-9s %s%s", step->multiplier,
                findmax_phase_name(step->phase), verdict == FINDMAX_PASS ? "holds" : "fails",
                step->was_close ? " (close)" : "");
@@ -314,6 +319,21 @@ static enum roost_err runner_begin(struct session *session)
     return runner_open(&runner, &session->runner, session->detail);
 }
 
+/* Below this even a step that is made ten times as long would hardly see a request of the slowest
+ * tenant. */
+static double lowest_sensible(const struct session_options *options)
+{
+    double rate = INFINITY;
+    for (size_t i = 0; i < options->tenants->count; i++) {
+        struct arrival_options arrivals = tenant_spec_arrivals(options->tenants->items[i].spec,
+                                                               1.0);
+        if (options->tenants->items[i].slo.time_ns > 0)
+            rate = fmin(rate, arrival_rate(&arrivals));
+    }
+    double requests = rate * (double)options->find_step_ns / (double)NS_PER_S;
+    return requests > 0 ? SAMPLES_PER_STEP_MIN / requests : 0.0;
+}
+
 static enum roost_err search_open(struct session *session)
 {
     const struct session_options *options = session->options;
@@ -329,7 +349,7 @@ static enum roost_err search_open(struct session *session)
         .start = options->find_start,
         .precision = options->find_precision,
         .highest = options->find_start * 1e6,
-        .lowest = options->find_lowest,
+        .lowest = fmax(options->find_lowest, fmin(options->find_start, lowest_sensible(options))),
         .step_ns = options->find_step_ns,
         .samples_min = options->find_samples,
     };
