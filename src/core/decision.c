@@ -68,6 +68,7 @@ static const struct field tenant_fields[] = {
     FIELD(roost_tenant, F64, accuracy_floor),
     FIELD(roost_tenant, U32, share_configured),
     FIELD(roost_tenant, U32, workers_max),
+    FIELD(roost_tenant, U32, threads),
     FIELD(roost_tenant, U32, batch_rows_max),
     FIELD(roost_tenant, U32, shed_allowed),
     FIELD(roost_tenant, U32, serving),

@@ -51,7 +51,7 @@ struct roost_tenant *view_store_add(struct view_store *store)
     struct roost_tenant *tenant = &store->tenants[index];
     memset(tenant, 0, sizeof *tenant);
     tenant->variants = variants;
-    tenant->workers_max = 1;
+    tenant->workers_max = tenant->threads = 1;
     tenant->grant = view_grant_default();
     tenant->window.attainment = 1;
     return tenant;

@@ -185,6 +185,7 @@ static void random_tenant(struct view_store *store, struct rng *rng, uint32_t id
     tenant->accuracy_floor = chance(rng, 0.6) ? 0 : rng_uniform(rng);
     tenant->share_configured = chance(rng, 0.6) ? 0 : (uint32_t)rng_below(rng, 20);
     tenant->workers_max = 1 + (uint32_t)rng_below(rng, store->view.node.cores + 2);
+    tenant->threads = chance(rng, 0.8) ? 1 : (uint32_t)rng_below(rng, 60);
     tenant->batch_rows_max = 1 + (uint32_t)any_magnitude(rng, 8);
     tenant->shed_allowed = chance(rng, 0.7);
     tenant->variant_count = 0;

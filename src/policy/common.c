@@ -227,7 +227,8 @@ void policy_set_slots(const struct roost_view *view, struct roost_plan *plan, ui
     grant_reset(view, grant);
     if (view_has_knob(view, ROOST_KNOB_WORKERS)) {
         uint32_t cores = (slots + ROOST_SLOTS_PER_CORE - 1) / ROOST_SLOTS_PER_CORE;
-        grant->workers = workers_for(&view->tenants[tenant], cores);
+        uint32_t threads = policy_threads(&view->tenants[tenant]);
+        grant->workers = workers_for(&view->tenants[tenant], (cores + threads - 1) / threads);
     }
 }
 

@@ -44,6 +44,12 @@ uint64_t policy_ticks(const struct roost_view *view, uint64_t span_ns);
 /* Part of the tenants' cores that is used, by tenants and others. */
 double policy_utilisation(const struct roost_view *view);
 
+/* Cores that one run of the tenant's can keep busy. */
+static inline uint32_t policy_threads(const struct roost_tenant *tenant)
+{
+    return tenant->threads == 0 ? 1 : tenant->threads;
+}
+
 /* Cores that tenants can have: without what others use. At least a tenth of one. */
 double policy_cores(const struct roost_view *view);
 

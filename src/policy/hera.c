@@ -3,8 +3,8 @@
  * Hera's resource manager (ALGORITHMS A.6): workers by table, then cache ways by the best division,
  * jumping straight to what the profile says the load needs. Exclusive mode, one worker per core.
  *
- * Without a profile the table is made of the learnt service times: each worker carries what its
- * best batch within half of the SLO does, less a margin, and ways make no difference.
+ * Without a profile the table is made of the learnt service times: each core carries what the best
+ * batch within half of the SLO does, less a margin, and ways make no difference.
  */
 #include <math.h>
 #include <stddef.h>
@@ -123,15 +123,16 @@ static enum roost_err hera_init(void *state, const void *options, uint32_t tenan
     return ROOST_OK;
 }
 
-/* Requests per second that one worker carries by the learnt service times; 0: unknown. */
-static double worker_load(const struct hera_state *self, const struct roost_tenant *tenant,
-                          const struct roost_variant *variant)
+/* Requests per second that one core carries by the learnt service times; 0: unknown. */
+static double core_load(const struct hera_state *self, const struct roost_tenant *tenant,
+                        const struct roost_variant *variant)
 {
     double abs_rows = tenant->window.abs_rows > 1 ? tenant->window.abs_rows : 1;
     double most = tenant->batch_rows_max > abs_rows ? tenant->batch_rows_max : abs_rows, best = 0;
     for (double rows = abs_rows; rows <= most; rows *= 2) {
-        double ns = view_service_ns(variant, rows);
-        bool in_time = tenant->slo_ns == 0 || ns <= (double)tenant->slo_ns / 2;
+        double ns = view_cpu_ns(variant, rows);
+        bool in_time = tenant->slo_ns == 0 ||
+                       view_service_ns(variant, rows) <= (double)tenant->slo_ns / 2;
         if (ns > 0 && (in_time || rows == abs_rows) && rows / ns > best) {
             best = rows / ns;
         }
@@ -165,8 +166,8 @@ static double load_of(const struct hera_state *self, const struct roost_tenant *
     if (variant->load_workers > 0 && variant->load_ways > 0) {
         return table_load(variant, workers, ways);
     }
-    double most = tenant->workers_max < workers ? tenant->workers_max : workers;
-    return worker_load(self, tenant, variant) * most;
+    double most = (double)tenant->workers_max * policy_threads(tenant);
+    return core_load(self, tenant, variant) * (most < workers ? most : workers);
 }
 
 /* The least multiple of `unit` that carries the load, at most `most`; `*enough` tells whether it

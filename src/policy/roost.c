@@ -272,8 +272,11 @@ static void adopt(struct roost_turn *turn, const struct roost_choice *choices)
             !switch_to(turn, i, next, &memory_bytes)) {
             continue;
         }
-        bool up = roost_value(turn, i, next, 1) > roost_value(turn, i, seen->grant.variant, 1);
-        record->on_trial = up;
+        struct tail to, from;
+        /* What is better and cheaper at once is not to blame for what comes after it. */
+        record->on_trial = roost_tail(turn, i, next, 1, &to) &&
+                           roost_tail(turn, i, seen->grant.variant, 1, &from) &&
+                           tail_work_cores(&to) > tail_work_cores(&from);
         record->trial_s = 0;
         record->trial_from = seen->grant.variant;
         record->trial_rate = record->slow;

@@ -59,6 +59,7 @@ bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant
         .abs_rows = record->abs_rows,
         .batch_rows_max = rows_max,
         .workers = turn->plan->tenants[tenant].grant.workers,
+        .parallel = record->parallel,
         .percentile = seen->slo_percentile,
         .slo_ns = (double)seen->slo_ns,
         .scale = known == variant ? 1 : cost_ratio(seen, variant, known),
@@ -97,7 +98,10 @@ static double rate_with(const struct roost_turn *turn, uint32_t tenant,
     const struct roost_queue *queue = &turn->view->tenants[tenant].queue;
     double rate = roost_rate(turn, tenant, margin->sigmas);
     bool waits = queue->head_age_ns > turn->view->tenants[tenant].slo_ns / 2;
-    return margin->backlog && waits ? rate + (double)queue->requests / recover_s : rate;
+    double more = (double)queue->requests / recover_s;
+    /* What cannot be caught up with is lost anyhow. */
+    more = more < rate ? more : rate;
+    return margin->backlog && waits ? rate + more : rate;
 }
 
 double roost_assess(struct roost_turn *turn, const struct roost_margin *margin)
@@ -144,6 +148,14 @@ static bool blocked(const struct roost_turn *turn, uint32_t tenant, uint32_t var
                roost_value(turn, tenant, record->blocked_variant, 1);
 }
 
+/* Measured, not only not measured otherwise. */
+static bool keeps_slo(const struct roost_tenant *tenant)
+{
+    const struct roost_window *window = &tenant->window;
+    return window->latency_samples >= policy_samples_least(tenant->slo_percentile) &&
+           policy_pressure(tenant) <= 1 && window->attainment * 100 >= tenant->slo_percentile;
+}
+
 /* One variant as a choice; false when it is not to be had, or not to be reckoned with. */
 static bool choice_of(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate,
                       const struct roost_margin *margin, struct choice *choice)
@@ -153,16 +165,24 @@ static bool choice_of(const struct roost_turn *turn, uint32_t tenant, uint32_t v
     struct tail tail;
     double value = roost_value(turn, tenant, variant, rate);
     double held_value = roost_value(turn, tenant, held, rate);
+    bool given_up = turn->self->records[tenant].given_up != 0;
     if (!view_may_switch(turn->view, seen, variant) ||
         !roost_tail(turn, tenant, variant, rate, &tail) ||
-        (value < held_value && margin->no_downgrades) ||
+        (value < held_value * (given_up ? given_up_worth : 1) && margin->no_downgrades) ||
         (variant != held && value > held_value &&
          (margin->no_upgrades || blocked(turn, tenant, variant, rate)))) {
         return false;
     }
     double work = tail_work_cores(&tail), need = work;
     if (view_has_slo(seen)) {
-        need = tail_need_cores(&tail, margin->target * (double)seen->slo_ns, margin->cores);
+        /* What is in force need not have any margin: it is measured. */
+        double target = variant == held ? 1 : margin->target;
+        need = tail_need_cores(&tail, target * (double)seen->slo_ns, margin->cores);
+    }
+    if (variant == held && !turn->fresh && keeps_slo(seen)) {
+        double found = roost_cores_found(turn, tenant);
+        need = found < need ? found : need;
+        need = need > work ? need : work;
     }
     *choice = (struct choice){
         .value = value, .work = work, .reserve = need - work, .variant = variant};
@@ -224,7 +244,8 @@ bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
         double held = roost_value(turn, i, seen->grant.variant, rate);
         double full = roost_value(turn, i, choice->variant, rate);
         choices[i].variant = choice->variant;
-        choices[i].given_up = view_has_slo(seen) && choice->value < full * 0.75;
+        choices[i].given_up = view_has_slo(seen) && turn->loads[i].known &&
+                              choice->value < full * 0.75;
         before += turn->self->records[i].given_up != 0 ? held * given_up_worth : held;
         after += choice->value;
     }

@@ -9,6 +9,7 @@ static const double quick_least_s = 0.5, quick_most_s = 4, slow_times = 8;
 static const double quick_requests = 20;
 /* After a change the long average follows the short one for so many of its spans. */
 static const double follow_spans = 2;
+static const double parallel_span_s = 600;
 static const double jump_sigmas = 3.5, calibration_least = 0.3, calibration_most = 8;
 static const double calibration_span_s = 3;
 static const double missed_enough_s = 0.5, grace_s = 1;
@@ -60,6 +61,20 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
     double abs_rows = tenant->window.abs_rows > 0 ? tenant->window.abs_rows : 1;
     record->abs_rows += (record->abs_rows > 0 ? part_of(span_s, 2) : 1) *
                         (abs_rows - record->abs_rows);
+}
+
+/* Beside neighbours a run gets fewer cores than it could use: what was seen at best counts, and is
+ * forgotten slowly. */
+static void learn_parallel(struct roost_record *record, const struct roost_tenant *tenant,
+                           double elapsed_s)
+{
+    double seen = 1, most = policy_threads(tenant);
+    if (tenant->recent.busy_ns > 0) {
+        seen = (double)tenant->recent.cpu_ns / (double)tenant->recent.busy_ns;
+    }
+    seen = seen < 1 ? 1 : seen > most ? most : seen;
+    double forgotten = record->parallel * (1 - part_of(elapsed_s, parallel_span_s));
+    record->parallel = seen > forgotten ? seen : forgotten;
 }
 
 double roost_rate(const struct roost_turn *turn, uint32_t tenant, double sigmas)
@@ -140,6 +155,7 @@ void roost_learn(struct roost_turn *turn)
         struct roost_record *record = &turn->self->records[i];
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         learn_rate(record, tenant);
+        learn_parallel(record, tenant, turn->elapsed_s);
         learn_trial(record, &turn->self->options, turn->elapsed_s);
         bool misses = misses_now(tenant);
         double window_s = (double)tenant->window.length_ns * 1e-9;
@@ -174,22 +190,22 @@ static double since_switch_s(const struct roost_view *view)
 bool roost_correct(struct roost_turn *turn)
 {
     bool corrected = false;
-    if (turn->self->overloaded != 0) {
-        /* Then being late is what the model says too. */
-        return false;
-    }
     double since_s = since_switch_s(turn->view);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         struct roost_record *record = &turn->self->records[i];
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         double slo_s = (double)tenant->slo_ns * 1e-9;
-        if (record->missed_s < missed_enough_s || since_s < grace_s + 2 * slo_s ||
-            !turn->loads[i].critical) {
+        bool counts = turn->loads[i].critical || turn->self->overloaded != 0;
+        if (record->missed_s < missed_enough_s || since_s < grace_s + 2 * slo_s || !counts) {
             continue;
         }
         double pressure = policy_pressure(tenant);
         record->missed_s = 0;
         corrected = true;
+        if (turn->self->overloaded != 0) {
+            /* Being late is what the model says too; but it may know more by now. */
+            continue;
+        }
         if (record->calibration < calibration_most) {
             double times = pressure > 2 ? 2 : pressure < 1.1 ? 1.1 : pressure;
             record->calibration *= times;

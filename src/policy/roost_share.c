@@ -52,19 +52,39 @@ static void divide_scarce(const struct roost_turn *turn, double *shares)
     }
 }
 
+/* Everybody what it needs; those that were given up what the others do not need, up to all that
+ * they could use. */
+static void divide_plenty(const struct roost_turn *turn, double *shares)
+{
+    double left = turn->cores;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        const struct roost_load *load = &turn->loads[i];
+        bool has_slo = view_has_slo(&turn->view->tenants[i]);
+        shares[i] = load->critical && isfinite(load->need) ? load->need
+                    : has_slo || !load->known              ? load->work
+                                                           : 0.05 * load->work;
+        left -= load->critical && isfinite(load->need) ? load->need : 0;
+    }
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        const struct roost_load *load = &turn->loads[i];
+        if (view_has_slo(&turn->view->tenants[i]) && !(load->critical && isfinite(load->need))) {
+            double most = turn->self->records[i].parallel * turn->plan->tenants[i].grant.workers;
+            double more = left < most ? left : most;
+            shares[i] = more > shares[i] ? more : shares[i];
+        }
+    }
+}
+
 /* Cores that each tenant's weight should stand for. */
 static void ideal_shares(const struct roost_turn *turn, double *shares)
 {
     double least = 0.02 * turn->cores / turn->view->tenant_count;
     if (turn->self->overloaded != 0) {
         divide_scarce(turn, shares);
+    } else {
+        divide_plenty(turn, shares);
     }
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
-        const struct roost_load *load = &turn->loads[i];
-        if (turn->self->overloaded == 0) {
-            double wanted = isfinite(load->need) ? load->need : turn->cores;
-            shares[i] = load->critical || !load->known ? wanted : 0.05 * load->work;
-        }
         shares[i] = shares[i] < least ? least : shares[i];
     }
 }

@@ -34,6 +34,7 @@ struct roost_record {
     double steady_s;    /* since the rate last changed for good */
     double abs_rows;
     double used_cores;   /* moving average */
+    double parallel;     /* cores that one run has been seen to keep busy, at least 1 */
     double calibration;  /* measured tail over predicted */
     double missed_s;     /* for how long it has been missing its SLO */
     uint32_t on_trial;   /* 1: went up lately */

@@ -16,14 +16,10 @@ static void add_size(struct tail *tail, const struct roost_variant *variant,
                      const struct tail_load *load, double rows, double first_rows, double rounds)
 {
     double work_ns = view_cpu_ns(variant, rows) * load->scale;
-    double run_ns = view_service_ns(variant, rows) * load->scale;
-    /* In a run with several threads the CPU time is longer than the run; beside neighbours the run
-     * is longer than it would be alone. */
-    run_ns = run_ns > 0 && run_ns < work_ns ? run_ns : work_ns;
     tail->sizes[tail->size_count] = (struct tail_size){
-        .run_s = run_ns * rounds * 1e-9,
+        .run_s = work_ns / tail->parallel * rounds * 1e-9,
         .requests = tail->size_count == 0 ? 1 : rows / first_rows,
-        .work_cores = load->rows_per_s / rows * work_ns * 1e-9,
+        .work = load->rows_per_s / rows * work_ns / tail->parallel * 1e-9,
     };
     tail->size_count++;
 }
@@ -33,6 +29,7 @@ void tail_init(struct tail *tail, const struct roost_variant *variant, const str
     double percentile = load->percentile > 0 ? load->percentile : 95;
     *tail = (struct tail){
         .workers = load->workers < 1 ? 1 : load->workers,
+        .parallel = load->parallel < 1 ? 1 : load->parallel,
         .odds = percentile < 99.99 ? 1 - percentile / 100 : 1e-4,
         .calibration = load->calibration,
     };
@@ -47,7 +44,8 @@ void tail_init(struct tail *tail, const struct roost_variant *variant, const str
     for (double rows = abs_rows; rows <= rows_max && tail->size_count < TAIL_SIZES_MAX; rows *= 2) {
         double work_ns = view_cpu_ns(variant, rows) * load->scale;
         bool first = rows == abs_rows;
-        if (!(work_ns > 0) || (!first && load->slo_ns > 0 && work_ns > load->slo_ns / 2) ||
+        if (!(work_ns > 0) ||
+            (!first && load->slo_ns > 0 && work_ns / tail->parallel > load->slo_ns / 2) ||
             (!first && work_ns / rows > least_ns * worthwhile)) {
             return;
         }
@@ -58,7 +56,7 @@ void tail_init(struct tail *tail, const struct roost_variant *variant, const str
 
 double tail_work_cores(const struct tail *tail)
 {
-    return tail->size_count == 0 ? 0 : tail->sizes[tail->size_count - 1].work_cores;
+    return tail->size_count == 0 ? 0 : tail->sizes[tail->size_count - 1].work * tail->parallel;
 }
 
 /* The tail of the wait in a queue for batches of this size. */
@@ -74,13 +72,13 @@ static double queue_s(const struct tail *tail, const struct tail_size *size, dou
     return mean_s * log(waits / tail->odds);
 }
 
-/* With `servers` servers that share `cores`, each at most at full speed. */
-static double servers_tail_s(const struct tail *tail, double servers, double cores)
+/* With `servers` servers that share `units` of cores, each at most at full speed. */
+static double servers_tail_s(const struct tail *tail, double servers, double units)
 {
-    double speed = cores < servers ? cores / servers : 1, best_s = INFINITY, rho_before = 0;
+    double speed = units < servers ? units / servers : 1, best_s = INFINITY, rho_before = 0;
     for (uint32_t i = 0; i < tail->size_count; i++) {
         const struct tail_size *size = &tail->sizes[i];
-        double rho = size->work_cores / (servers * speed), tail_s = size->run_s / speed;
+        double rho = size->work / (servers * speed), tail_s = size->run_s / speed;
         if (rho < 0.999) {
             if (i > 0) {
                 /* It has gathered while one ran that was just large enough. */
@@ -100,7 +98,8 @@ static double servers_tail_s(const struct tail *tail, double servers, double cor
 
 double tail_predict_ns(const struct tail *tail, double cores)
 {
-    double usable = cores < tail->workers ? cores : tail->workers;
+    double units = cores / tail->parallel;
+    double usable = units < tail->workers ? units : tail->workers;
     double above = ceil(usable), below = floor(usable);
     double best_s = servers_tail_s(tail, above < 1 ? 1 : above, usable);
     if (below >= 1 && below < above) {

@@ -3,10 +3,11 @@
  * Predicts a tenant's tail latency from what its batches cost and how many cores it can have: the
  * model behind policy `roost`. Pure; any thread.
  *
- * With c cores a tenant is a queue with k = min(workers, c) servers; where c is no whole number,
- * that many slower ones. Batches of b rows arrive as a Poisson process and are served in the time
- * that the learnt curve says. The mean wait is Sakasegawa's approximation of M/G/k with the
- * Allen-Cunneen factor for variability, the tail of the wait is taken to be exponential:
+ * With c cores a tenant is a queue with k = min(workers, c / p) servers, where a run keeps p cores
+ * busy; where that is no whole number, that many slower ones. Batches of b rows arrive as a Poisson
+ * process and are served in the time that the learnt curve says. The mean wait is Sakasegawa's
+ * approximation of M/G/k with the Allen-Cunneen factor for variability, the tail of the wait is
+ * taken to be exponential:
  *
  *   P(wait) = rho^(sqrt(2 (k + 1)) - 1)       mean wait given a wait = v s / (k (1 - rho))
  *
@@ -24,9 +25,9 @@ enum { TAIL_SIZES_MAX = 8 };
 
 /* Batches of one size. */
 struct tail_size {
-    double run_s;      /* of one batch on a core of its own */
-    double requests;   /* in it */
-    double work_cores; /* CPU time asked for per second */
+    double run_s;    /* of one batch, with all the cores that it can use */
+    double requests; /* in it */
+    double work;     /* runs that go on at a time: CPU time per second over `parallel` */
 };
 
 /* A tenant's load with one of its variants, ready to be asked many times. */
@@ -34,6 +35,7 @@ struct tail {
     uint32_t size_count; /* 0: nothing is known of the variant */
     struct tail_size sizes[TAIL_SIZES_MAX];
     double workers;
+    double parallel;    /* cores that a run keeps busy; sizes are in units of so many */
     double odds;        /* 1 - percentile */
     double calibration; /* measured over predicted */
 };
@@ -41,6 +43,7 @@ struct tail {
 struct tail_load {
     double rows_per_s, abs_rows;
     double batch_rows_max, workers;
+    double parallel;   /* at least 1 */
     double percentile; /* of the SLO; 0: 95 */
     double slo_ns;     /* batches that run longer than half of it are not counted on; 0: none */
     double scale;      /* cost of this variant over that of the curve given */

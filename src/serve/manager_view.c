@@ -78,6 +78,8 @@ static void see_settings(const struct lane *lane, struct roost_tenant *tenant)
     tenant->accuracy_floor = settings->accuracy_floor;
     tenant->share_configured = settings->share;
     tenant->workers_max = lane_workers_max(lane);
+    tenant->threads = settings->intra_op_threads != 0 ? settings->intra_op_threads
+                                                      : lane->config.intra_op_threads;
     tenant->batch_rows_max = lane->config.max_batch_size > 0 && !lane->unbatchable
                                  ? lane->batch_rows_max
                                  : 1;

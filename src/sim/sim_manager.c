@@ -87,6 +87,7 @@ static void see_tenant(struct sim *sim, struct sim_tenant *tenant, struct view_s
     seen->accuracy_floor = config->accuracy_floor;
     seen->share_configured = (uint32_t)config->share;
     seen->workers_max = (uint32_t)config->workers_max;
+    seen->threads = config->threads < 1 ? 1 : (uint32_t)config->threads;
     seen->batch_rows_max = config->batching == SCENARIO_BATCH_OFF ? 1 : (uint32_t)config->batch_max;
     seen->shed_allowed = config->shed != SCENARIO_SHED_NEVER;
     seen->serving = tenant->serving;
