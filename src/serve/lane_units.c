@@ -346,6 +346,8 @@ void lane_check_hang(struct lane *lane, struct unit *unit, uint64_t now_ns)
     unit->idle_ns = unit->state == UNIT_DRAINING ? now_ns : unit->idle_ns;
     uint64_t owed_ns = link_oldest_run_ns(unit->link);
     if (owed_ns != 0 && now_ns > owed_ns && now_ns - owed_ns > lane_hang_limit_ns(lane, unit)) {
+        struct lane_variant *variant = &lane->variants[unit->variant];
+        variant->standby = variant->standby == unit ? NULL : variant->standby;
         unit_kill(unit, "no progress for longer than the model ever takes");
     }
 }

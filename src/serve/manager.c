@@ -33,6 +33,7 @@ static void room_fini(struct manager_room *room)
     free(room->raw_tenants);
     free(room->pending_tenants);
     free(room->lanes);
+    free(room->names);
     free(room->options);
     free(room->assignments);
     *room = (struct manager_room){0};
@@ -256,6 +257,43 @@ static void manager_work_done(uv_work_t *work, int status)
     }
 }
 
+static const char *name_keep(char **place, const char *name)
+{
+    char *kept = *place;
+    size_t bytes = strlen(name) + 1;
+    memcpy(kept, name, bytes);
+    *place += bytes;
+    return kept;
+}
+
+/* Tenants may go while the policy still looks at them. False: memory is short. */
+static bool room_keep_names(struct manager_room *room)
+{
+    struct view_store *store = &room->then;
+    size_t bytes = 1;
+    for (uint32_t i = 0; i < store->view.tenant_count; i++) {
+        const struct roost_tenant *tenant = &store->tenants[i];
+        bytes += strlen(tenant->name) + 1;
+        for (uint32_t v = 0; v < tenant->variant_count; v++) {
+            bytes += strlen(tenant->variants[v].name) + 1;
+        }
+    }
+    char *names = realloc(room->names, bytes);
+    if (names == NULL) {
+        return false;
+    }
+    room->names = names;
+    for (uint32_t i = 0; i < store->view.tenant_count; i++) {
+        struct roost_tenant *tenant = &store->tenants[i];
+        struct roost_variant *variants = view_store_variants(store, i);
+        tenant->name = name_keep(&names, tenant->name);
+        for (uint32_t v = 0; v < tenant->variant_count; v++) {
+            variants[v].name = name_keep(&names, variants[v].name);
+        }
+    }
+    return true;
+}
+
 static void manager_decide_beside(struct manager *manager, uint32_t delay_ticks)
 {
     manager->due_tick = manager->tick + delay_ticks;
@@ -308,10 +346,10 @@ static void manager_tick(struct manager *manager)
         struct view_store *store = delay_ticks > 0 ? &manager->room.then : &manager->room.now;
         manager_see_now(manager, store, false);
         manager_log_before(&manager->log, &manager->room.runner);
-        if (delay_ticks > 0) {
-            manager_decide_beside(manager, delay_ticks);
-        } else {
+        if (delay_ticks == 0) {
             manager_decide_now(manager);
+        } else if (room_keep_names(&manager->room)) {
+            manager_decide_beside(manager, delay_ticks);
         }
     }
     manager->tick++;

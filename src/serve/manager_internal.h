@@ -22,6 +22,7 @@ struct manager_room {
     struct view_store now, then; /* then: what a decision beside the ticks looks at */
     struct roost_plan_tenant *plan_tenants, *raw_tenants, *pending_tenants;
     struct lane **lanes; /* of the newest view */
+    char *names;         /* of `then`, which may outlive those whose names they are */
 };
 
 struct manager {

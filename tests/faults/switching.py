@@ -12,6 +12,7 @@ from roost_server import SOAK, Server, UnixConnection, fake_model, row_sums, wai
 
 ROUNDS = 1000 if SOAK else 120
 RUNGS = ("large", "medium", "small")
+SLOW = ["service_us 300 30", "load_ms 600000"]
 
 
 def ladder(**models):
@@ -113,7 +114,7 @@ class Switching(unittest.TestCase):
 
     def test_new_host_killed(self):
         models, config = ladder(old=["service_us 300 30"],
-                                slow=["service_us 300 30", "load_ms 600000"])
+                                slow=SLOW)
         with Server(models, config) as server:
             with Load(server, {"t": 4}) as load:
                 for _ in range(3):
@@ -130,7 +131,7 @@ class Switching(unittest.TestCase):
     def test_old_host_killed(self):
         """The host that serves dies while the next one starts."""
         models, config = ladder(old=["service_us 300 30"], new=["service_us 300 30", "load_ms 300"],
-                                never=["service_us 300 30", "load_ms 600000"])
+                                never=SLOW)
         with Server(models, config) as server:
             with Load(server, {"t": 4}) as load:
                 load.progress("t", 5)
@@ -163,7 +164,7 @@ class Switching(unittest.TestCase):
 
     def test_called_off(self):
         models, config = ladder(old=["service_us 300 30"],
-                                slow=["service_us 300 30", "load_ms 600000"])
+                                slow=SLOW)
         with Server(models, config) as server:
             with Load(server, {"t": 4}) as load:
                 ask_switch(server, "slow")
@@ -203,6 +204,49 @@ class Switching(unittest.TestCase):
                         self.assertEqual(answer.status, 200, answer)
                         self.assertEqual(row_sums(answer), [index])
                         self.assertEqual(answer.json()["parameters"]["roost_variant"], variant)
+            load.assert_all_good()
+
+    def test_memory(self):
+        """Hosts that stand by go when their memory is needed, the longest unused first."""
+        models, config = ladder(**{name: ["service_us 300 30", "memory_mb 100"] for name in RUNGS})
+        with Server(models, config) as server:
+            total = server.status()["memory_bytes"]
+        config = config.replace("server: {", f"server: {{memory_reserve: {total - (300 << 20)}, ")
+        with Server(models, config) as server:
+            with Load(server, {"t": 3}) as load:
+                for index in range(6):
+                    switch(server, RUNGS[(index + 1) % 3])
+                    wait_for("a host to go", lambda: len(server.hosts()) <= 2)
+                    load.progress("t", 5)
+            load.assert_all_good()
+            assert_conserved(server, load, ["t"])
+            server.wait_log(r"model\.standby_gone")
+
+    def test_unloaded_meanwhile(self):
+        models, config = ladder(old=["service_us 300 30"], slow=SLOW)
+        with Server(models, config, ["--model-control-mode", "explicit"]) as server:
+            switch(server, "old")
+            ask_switch(server, "slow")
+            wait_for("a loading host", lambda: host_of(server, "slow", ("loading",)))
+            self.assertEqual(server.post("/v2/repository/models/t/unload", {}).status, 200)
+            self.assertEqual(server.hosts(), [])
+            self.assertEqual(server.post("/v2/repository/models/t/load", {}).status, 200)
+            ask_switch(server, "slow")
+            wait_for("a loading host", lambda: host_of(server, "slow", ("loading",)))
+            # The server also ends in the middle of a switch.
+
+    def test_reloaded_meanwhile(self):
+        models, config = ladder(old=["service_us 300 30"], slow=SLOW)
+        with Server(models, config) as server:
+            with Load(server, {"t": 3}) as load:
+                ask_switch(server, "slow")
+                wait_for("a loading host", lambda: host_of(server, "slow", ("loading",)))
+                server.write_config(config.replace("workers: 2", "workers: 1"))
+                server.signal(signal.SIGHUP)
+                wait_for("the new lane", lambda: [lane["workers"] for lane in server.lanes("t")
+                                                  if lane["state"] == "ready"] == [1])
+                load.progress("t", 10)
+                self.assertEqual(serving(server), "old")
             load.assert_all_good()
 
     def test_unknown(self):
