@@ -67,7 +67,7 @@ static void plan_begin(struct session *session, const struct runner_plan *plan)
     options->window_end_ns = plan->duration_ns > UINT64_MAX - plan->warmup_ns
                                  ? UINT64_MAX
                                  : plan->warmup_ns + plan->duration_ns;
-    watch_begin(&session->watch, options->window_end_ns);
+    watch_begin(&session->watch, plan->warmup_ns, options->window_end_ns);
     runner_run(session->runner, plan);
 }
 

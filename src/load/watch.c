@@ -43,9 +43,10 @@ static void scrape_ask(struct watch *watch)
 
 static void status_fill(const struct watch *watch, struct live_status *status)
 {
+    bool is_warm = watch->phase[0] != '\0' || watch->now_ns >= watch->warmup_ns;
     *status = (struct live_status){
         .title = watch->url,
-        .phase = watch->phase,
+        .phase = is_warm ? watch->phase : "warm-up",
         .elapsed_ns = watch->now_ns,
         .total_ns = watch->total_ns,
         .models = watch->has_metrics ? watch->models : NULL,
@@ -191,8 +192,9 @@ void watch_close(struct watch *watch)
         client_closed(watch);
 }
 
-void watch_begin(struct watch *watch, uint64_t total_ns)
+void watch_begin(struct watch *watch, uint64_t warmup_ns, uint64_t total_ns)
 {
+    watch->warmup_ns = warmup_ns;
     watch->total_ns = total_ns;
     watch->now_ns = 0;
     watch->turn_ns = 0;

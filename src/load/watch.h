@@ -26,7 +26,7 @@ struct watch {
     struct live live;
     uv_timer_t timer;
     uint64_t now_ns, turn_ns; /* of the run: known, and at the last turn */
-    uint64_t total_ns;
+    uint64_t warmup_ns, total_ns;
     unsigned turns;
     unsigned lines; /* drawn, to be drawn over */
     char phase[WATCH_PHASE_BYTES_MAX];
@@ -45,8 +45,8 @@ enum roost_err watch_open(struct watch *watch, uv_loop_t *loop,
  * open, and on a watch of zeros. */
 void watch_close(struct watch *watch);
 
-/* A run begins; total_ns is UINT64_MAX when nobody knows. */
-void watch_begin(struct watch *watch, uint64_t total_ns);
+/* A run begins; total_ns, warm-up included, is UINT64_MAX when nobody knows. */
+void watch_begin(struct watch *watch, uint64_t warmup_ns, uint64_t total_ns);
 void watch_add(struct watch *watch, const struct load_record *record);
 void watch_time(struct watch *watch, uint64_t now_ns);
 
