@@ -113,7 +113,8 @@ void manager_log_decision(struct manager_log *log, const struct roost_view *view
     decision_log_add_decision(&log->out, view, plan, (uint32_t)outcome);
     const char *text = strbuf_text(&log->out);
     size_t left = log->out.failed ? 0 : log->out.length;
-    log->bytes += left;
+    size_t record_bytes = left;
+    log->bytes += record_bytes;
     while (left > 0) {
         ssize_t written = write(log->fd, text, left);
         if (written < 0 && errno == EINTR) {
@@ -131,7 +132,7 @@ void manager_log_decision(struct manager_log *log, const struct roost_view *view
         return;
     }
     strbuf_reset(&log->out);
-    if (log->bytes >= log->bytes_max / 2) {
+    if (log->bytes + record_bytes > log->bytes_max / 2) { /* the next one may not fit */
         log_rotate(log);
     }
 }

@@ -152,11 +152,18 @@ class Managing(unittest.TestCase):
             wait_for("static", lambda: policy(server).json()["policy"] == "static")
             wait_decisions(server, 3)
             self.assertEqual(policy(server).json()["options"], ["mode=exclusive"])
-            self.assertEqual({lane["grant"]["mode"] for lane in server.status()["lanes"]},
-                             {"exclusive"})
+            status = server.status()
+            if status["cores"] > 1:
+                grants = [lane["grant"] for lane in status["lanes"]]
+                self.assertEqual({grant["mode"] for grant in grants}, {"exclusive"})
+                self.assertEqual(len({grant["cpus"] for grant in grants}), 2, grants)
+                wait_for("hosts on cores of their own", lambda: len(
+                    {min(os.sched_getaffinity(pid)) for pid in server.hosts()}) == 2)
             server.write_config(CONFIG)
             server.signal(signal.SIGHUP)
             wait_for("none", lambda: policy(server).json()["policy"] == "none")
+            wait_for("hosts on all cores", lambda: {
+                len(os.sched_getaffinity(pid)) for pid in server.hosts()} == {status["cores"]})
 
     def test_log_is_capped(self):
         config = CONFIG + "server: {decision_log_max: 1 MiB}"
