@@ -17,7 +17,8 @@
 struct choice {
     double value;
     double work, reserve; /* cores */
-    uint32_t variant;
+    uint32_t variant;     /* these two are the caller's */
+    bool whole;
 };
 
 /* A tenant's choices, from the least work to the most. */

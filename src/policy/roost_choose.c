@@ -179,13 +179,8 @@ static bool choice_of(const struct roost_turn *turn, uint32_t tenant, uint32_t v
         double target = variant == held ? 1 : margin->target;
         need = tail_need_cores(&tail, target * (double)seen->slo_ns, margin->cores);
     }
-    if (variant == held && !turn->fresh && keeps_slo(seen)) {
-        double found = roost_cores_found(turn, tenant);
-        need = found < need ? found : need;
-        need = need > work ? need : work;
-    }
     *choice = (struct choice){
-        .value = value, .work = work, .reserve = need - work, .variant = variant};
+        .value = value, .work = work, .reserve = need - work, .variant = variant, .whole = true};
     return true;
 }
 
@@ -205,7 +200,7 @@ static void list_choices(const struct roost_turn *turn, uint32_t tenant,
         }
         least = next.work < least.work ? next : least;
         best = next.value > best.value ? next : best;
-        if (isfinite(next.reserve)) {
+        if (isfinite(next.reserve) || (v == seen->grant.variant && keeps_slo(seen))) {
             list->choices[list->count++] = next;
         }
     }
@@ -221,8 +216,33 @@ static void list_choices(const struct roost_turn *turn, uint32_t tenant,
     }
     least.value *= given_up_worth;
     least.reserve = 0;
+    least.whole = false;
     list->choices[list->count++] = least;
-    choice_list_prune(list);
+}
+
+/*
+ * What is in force and keeps its SLO needs no more reserve than there is, whatever the model says:
+ * so keeping all as it is always fits where it works.
+ */
+static void believe_measurements(const struct roost_turn *turn, const struct roost_margin *margin,
+                                 struct choice_list *lists)
+{
+    double room = margin->cores;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        for (uint32_t j = 0; j < lists[i].count; j++) {
+            bool held = lists[i].choices[j].variant == turn->view->tenants[i].grant.variant;
+            room -= held && lists[i].choices[j].whole ? lists[i].choices[j].work : 0;
+        }
+    }
+    for (uint32_t i = 0; i < turn->view->tenant_count && room > 0; i++) {
+        const struct roost_tenant *seen = &turn->view->tenants[i];
+        for (uint32_t j = 0; j < lists[i].count && keeps_slo(seen); j++) {
+            struct choice *choice = &lists[i].choices[j];
+            if (choice->variant == seen->grant.variant && choice->whole && choice->reserve > room) {
+                choice->reserve = room;
+            }
+        }
+    }
 }
 
 bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
@@ -236,16 +256,20 @@ bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
         lists[i].choices = all[i];
         list_choices(turn, i, margin, &lists[i]);
     }
+    if (!turn->fresh) {
+        believe_measurements(turn, margin, lists);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        choice_list_prune(&lists[i]);
+    }
     bool fits = choose(lists, count, margin->cores, picked);
     for (uint32_t i = 0; i < count; i++) {
         const struct roost_tenant *seen = &turn->view->tenants[i];
         const struct choice *choice = &lists[i].choices[picked[i]];
         double rate = rate_with(turn, i, margin);
         double held = roost_value(turn, i, seen->grant.variant, rate);
-        double full = roost_value(turn, i, choice->variant, rate);
         choices[i].variant = choice->variant;
-        choices[i].given_up = view_has_slo(seen) && turn->loads[i].known &&
-                              choice->value < full * 0.75;
+        choices[i].given_up = view_has_slo(seen) && turn->loads[i].known && !choice->whole;
         before += turn->self->records[i].given_up != 0 ? held * given_up_worth : held;
         after += choice->value;
     }

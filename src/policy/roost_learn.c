@@ -57,6 +57,7 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
     double sigma = sqrt((record->slow + 1 / quick_s) / (2 * quick_s));
     if (fabs(record->quick - record->slow) > jump_sigmas * sigma) {
         record->steady_s = 0;
+        record->rose = record->quick > record->slow;
     }
     double abs_rows = tenant->window.abs_rows > 0 ? tenant->window.abs_rows : 1;
     record->abs_rows += (record->abs_rows > 0 ? part_of(span_s, 2) : 1) *
@@ -159,7 +160,7 @@ void roost_learn(struct roost_turn *turn)
         learn_trial(record, &turn->self->options, turn->elapsed_s);
         bool misses = misses_now(tenant);
         double window_s = (double)tenant->window.length_ns * 1e-9;
-        turn->fresh = turn->fresh || record->steady_s < window_s ||
+        turn->fresh = turn->fresh || (record->rose != 0 && record->steady_s < window_s) ||
                       (double)tenant->since_switch_ns * 1e-9 < window_s;
         record->missed_s = misses ? record->missed_s + turn->elapsed_s : 0;
         content = content && !misses;

@@ -32,6 +32,8 @@ struct roost_record {
     uint32_t seen;      /* 1: rates have begun */
     double quick, slow; /* moving averages over a short and a long span */
     double steady_s;    /* since the rate last changed for good */
+    uint32_t rose;      /* 1: to a higher one */
+    uint32_t reserved_rate;
     double abs_rows;
     double used_cores;   /* moving average */
     double parallel;     /* cores that one run has been seen to keep busy, at least 1 */
