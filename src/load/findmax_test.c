@@ -214,6 +214,33 @@ static void one_spurious_failure_is_overcome(void **state)
     test_free(search);
 }
 
+/* The machine is busy from the first verification on, and for so long that the search falls far
+ * below what was found; once it is idle again the search climbs back. */
+static void a_long_disturbance_is_overcome(void **state)
+{
+    (void)state;
+    struct findmax_options options = options_usual();
+    struct findmax *search = test_calloc(1, sizeof(*search));
+    double multiplier;
+    int disturbed = 8;
+    assert_true(findmax_init(search, &options));
+    while (findmax_next(search, &multiplier)) {
+        enum findmax_verdict verdict = FINDMAX_GO_ON;
+        bool is_busy = search->step.phase == FINDMAX_VERIFY && disturbed-- > 0;
+        while (verdict == FINDMAX_GO_ON) {
+            uint64_t total[CRITERIA] = {100, 100};
+            uint64_t kept = multiplier <= 10 && !is_busy ? 100 : 0;
+            uint64_t good[CRITERIA] = {kept, kept};
+            struct findmax_slice slice = {.total = total, .good = good};
+            verdict = findmax_observe(search, &slice, SLICE_NS);
+        }
+    }
+    assert_true(search->step_count < FINDMAX_STEPS_MAX);
+    assert_true(findmax_result(search) <= 10 && findmax_result(search) >= 10 / 1.031);
+    findmax_fini(search);
+    test_free(search);
+}
+
 static enum findmax_verdict step_feed(struct findmax *search, unsigned slices, uint64_t total,
                                       uint64_t good)
 {
@@ -333,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_server_without_end_stops_at_the_highest),
         cmocka_unit_test(the_weakest_decides),
         cmocka_unit_test(one_spurious_failure_is_overcome),
+        cmocka_unit_test(a_long_disturbance_is_overcome),
         cmocka_unit_test(a_step_takes_the_time_that_it_needs),
         cmocka_unit_test(many_slices_are_joined),
         cmocka_unit_test(a_step_that_ends_early_is_judged_by_what_there_is),
