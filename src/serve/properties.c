@@ -12,14 +12,42 @@ static void properties_add(struct properties *properties, const char *key, const
     properties->items[properties->count++] = (struct oip_property){key, value};
 }
 
+/* Declared, or what the file says of itself; < 0: unknown. */
+static double variant_accuracy(const struct lane_variant *variant)
+{
+    return variant->desired.accuracy >= 0 ? variant->desired.accuracy : variant->metadata.accuracy;
+}
+
+/* The best accuracy under the plain key, and each variant's under its own. */
+static void properties_add_accuracy(struct properties *properties, const struct lane *lane)
+{
+    double best = -1;
+    for (unsigned i = 0; i < lane->variant_count; i++) {
+        double accuracy = variant_accuracy(&lane->variants[i]);
+        best = accuracy > best ? accuracy : best;
+    }
+    if (best >= 0) {
+        snprintf(properties->accuracy, sizeof properties->accuracy, "%g", best);
+        properties_add(properties, "roost.accuracy", properties->accuracy);
+    }
+    for (unsigned i = 0; i < lane->variant_count && lane->variant_count > 1; i++) {
+        const struct lane_variant *variant = &lane->variants[i];
+        double accuracy = variant_accuracy(variant);
+        if (accuracy >= 0) {
+            char *key = properties->variants[i].key, *value = properties->variants[i].value;
+            snprintf(key, sizeof properties->variants[i].key, "roost.variant.%s.accuracy",
+                     variant->desired.name);
+            snprintf(value, sizeof properties->variants[i].value, "%g", accuracy);
+            properties_add(properties, key, value);
+        }
+    }
+}
+
 void properties_fill(struct properties *properties, const struct lane *lane)
 {
-    const struct lane_variant *variant = &lane->variants[lane->variant];
-    const struct engine_metadata *metadata = &variant->metadata;
-    double accuracy = variant->desired.accuracy >= 0 ? variant->desired.accuracy
-                                                     : metadata->accuracy;
+    const struct lane_variant *variant = &lane->variants[0];
     double mflops = variant->desired.mflops >= 0 ? variant->desired.mflops
-                                                 : (double)metadata->mflops_x1000 / 1000;
+                                                 : (double)variant->metadata.mflops_x1000 / 1000;
     properties->count = 0;
     if (lane->settings.slo_ns != 0) {
         char time[24];
@@ -27,10 +55,7 @@ void properties_fill(struct properties *properties, const struct lane *lane)
                  duration_format(lane->settings.slo_ns, time, sizeof time));
         properties_add(properties, "roost.slo", properties->slo);
     }
-    if (accuracy >= 0) {
-        snprintf(properties->accuracy, sizeof properties->accuracy, "%g", accuracy);
-        properties_add(properties, "roost.accuracy", properties->accuracy);
-    }
+    properties_add_accuracy(properties, lane);
     if (mflops > 0) {
         snprintf(properties->mflops, sizeof properties->mflops, "%g", mflops);
         properties_add(properties, "roost.mflops", properties->mflops);
