@@ -72,7 +72,6 @@ static enum roost_err lane_allocate(struct lane *lane, const struct desired_vers
     for (unsigned i = 0; i < version->variant_count; i++) {
         lane->variants[i].desired = version->variants[i];
         lane->variants[i].metadata.accuracy = -1; /* until its file was read */
-        lane->variants[i].metadata.accuracy = -1;
         queue_init(&lane->variants[i].pinned);
     }
     uint64_t budget = lane->settings.input_memory_bytes;
