@@ -191,36 +191,42 @@ static bool switch_to(struct roost_turn *turn, uint32_t tenant, uint32_t variant
     return true;
 }
 
+/* An upgrade did not last: not again at such a load for a while, and after the second time not at
+ * any load, since it comes and goes. */
+static void fail_upgrade(struct roost_turn *turn, uint32_t tenant)
+{
+    struct roost_state *self = turn->self;
+    struct roost_record *record = &self->records[tenant];
+    double wait_s = ldexp((double)self->options.backoff_ns * 1e-9, (int)record->failures);
+    double most_s = (double)self->options.backoff_max_ns * 1e-9;
+    record->failures += record->failures < FAILURES_MAX ? 1 : 0;
+    record->blocked_s = wait_s < most_s ? wait_s : most_s;
+    record->blocked_rate = record->slow;
+    record->blocked_used = 0;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        record->blocked_used += self->records[i].used_cores;
+    }
+    record->blocked_variant = turn->view->tenants[tenant].grant.variant;
+    record->on_trial = 0;
+    record->trial_s = 0;
+}
+
 /* Takes back an upgrade that is on trial and whose load has not grown since. True when there was
  * one. */
 static bool take_back(struct roost_turn *turn, uint64_t *memory_bytes)
 {
-    struct roost_state *self = turn->self;
     bool any = false;
-    double used = 0;
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
-        used += self->records[i].used_cores;
-    }
-    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
-        struct roost_record *record = &self->records[i];
+        struct roost_record *record = &turn->self->records[i];
         const struct roost_tenant *seen = &turn->view->tenants[i];
         if (record->on_trial == 0 || record->slow > load_grew * record->trial_rate ||
             record->trial_from >= seen->variant_count ||
             record->trial_from == seen->grant.variant ||
             !view_may_switch(turn->view, seen, record->trial_from) ||
             !switch_to(turn, i, record->trial_from, memory_bytes)) {
-            record->on_trial = 0;
             continue;
         }
-        double wait_s = ldexp((double)self->options.backoff_ns * 1e-9, (int)record->failures);
-        double most_s = (double)self->options.backoff_max_ns * 1e-9;
-        record->failures += record->failures < FAILURES_MAX ? 1 : 0;
-        record->blocked_s = wait_s < most_s ? wait_s : most_s;
-        record->blocked_rate = record->slow;
-        record->blocked_used = used;
-        record->blocked_variant = seen->grant.variant;
-        record->on_trial = 0;
-        record->trial_s = 0;
+        fail_upgrade(turn, i);
         policy_reason(turn->plan, i, ROOST_REASON_UNDO, ROOST_NONE, policy_pressure(seen),
                       ceil(record->blocked_s * 1e9 / (double)(turn->view->tick_ns + 1)));
         any = true;
@@ -255,7 +261,10 @@ static void relieve(struct roost_turn *turn)
     set_given_up(turn, choices);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         if (choices[i].variant != turn->view->tenants[i].grant.variant) {
-            switch_to(turn, i, choices[i].variant, &memory_bytes);
+            bool switched = switch_to(turn, i, choices[i].variant, &memory_bytes);
+            if (switched && self->records[i].on_trial != 0) {
+                fail_upgrade(turn, i);
+            }
         }
     }
 }

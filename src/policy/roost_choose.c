@@ -142,8 +142,9 @@ static bool blocked(const struct roost_turn *turn, uint32_t tenant, uint32_t var
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         used += turn->self->records[i].used_cores;
     }
-    return record->blocked_s > 0 && rate > 0.8 * record->blocked_rate &&
-           used > 0.8 * record->blocked_used && record->blocked_variant < seen->variant_count &&
+    bool alike = rate > 0.8 * record->blocked_rate && used > 0.8 * record->blocked_used;
+    return record->blocked_s > 0 && (alike || record->failures > 1) &&
+           record->blocked_variant < seen->variant_count &&
            roost_value(turn, tenant, variant, 1) >=
                roost_value(turn, tenant, record->blocked_variant, 1);
 }
