@@ -186,9 +186,8 @@ static void failed_apply(struct findmax *search)
 {
     search->failed = search->step.multiplier;
     search->failed_by = search->step.worst;
-    /* What failed in a long step need not be asked once more. */
-    search->is_challenged = search->step.phase == FINDMAX_VERIFY ||
-                            search->step.phase == FINDMAX_CHALLENGE;
+    /* Whatever failed is asked once more in the end: the machine may have been busy for seconds. */
+    search->is_challenged = search->step.phase == FINDMAX_CHALLENGE;
     if (search->step.phase == FINDMAX_VERIFY) {
         search->lowered++;
         search->passed /= pow(1.0 + search->options.precision, (double)search->lowered);
