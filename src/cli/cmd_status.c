@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/options.h"
@@ -139,7 +140,7 @@ static enum roost_err status_once(const struct status_options *options, struct d
         puts(text);
         fflush(stdout);
     } else {
-        if (options->watch) {
+        if (options->watch && isatty(STDOUT_FILENO)) {
             fputs("\033[H\033[2J", stdout); /* top of an empty screen */
         }
         print_status(yyjson_doc_get_root(doc));
