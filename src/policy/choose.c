@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { RESERVE_LEVELS = 6 };
+enum { RESERVE_LEVELS = 5 };
 
 void choice_list_prune(struct choice_list *list)
 {

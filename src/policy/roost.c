@@ -306,17 +306,20 @@ static void improve(struct roost_turn *turn)
                                   .sigmas = 1,
                                   .no_downgrades = true};
     struct roost_choice choices[ROOST_POLICY_TENANTS_MAX];
-    double gain;
-    bool better = roost_pick(turn, &margin, choices, &gain) && gain > gain_least;
-    if (!better && self->swap_s >= swap_pause_s) {
-        /* Perhaps when somebody else goes down for it. */
+    double gain, span_s = self->solved_s;
+    self->solved_s = 0;
+    if (self->swap_s >= swap_pause_s) {
+        /* Now and then: what would be better if somebody else went down for it. */
         self->swap_s = 0;
         margin.no_downgrades = false;
-        better = roost_pick(turn, &margin, choices, &gain) && gain > swap_gain;
-        self->room_s = better ? (double)self->options.calm_ns * 1e-9 : 0;
+        if (roost_pick(turn, &margin, choices, &gain) && gain > swap_gain) {
+            self->room_s = 0;
+            adopt(turn, choices);
+        }
+        return;
     }
-    self->room_s = better ? self->room_s + self->solved_s : 0;
-    self->solved_s = 0;
+    bool better = roost_pick(turn, &margin, choices, &gain) && gain > gain_least;
+    self->room_s = better ? self->room_s + span_s : 0;
     if (better && self->room_s * 1e9 >= (double)self->options.calm_ns) {
         self->room_s = 0;
         adopt(turn, choices);

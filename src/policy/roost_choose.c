@@ -278,19 +278,28 @@ bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
     return fits;
 }
 
+/* CPU time of a request with a variant; 0: unknown. */
+static double request_ns(const struct roost_turn *turn, uint32_t tenant, uint32_t variant)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    uint32_t known = nearest_measured(seen, variant);
+    double rows = turn->self->records[tenant].abs_rows;
+    if (known == ROOST_NONE) {
+        return 0;
+    }
+    double ratio = known == variant ? 1 : cost_ratio(seen, variant, known);
+    return view_cpu_ns(&seen->variants[known], rows < 1 ? 1 : rows) * ratio;
+}
+
 uint32_t roost_next_cheaper(const struct roost_turn *turn, uint32_t tenant)
 {
     const struct roost_tenant *seen = &turn->view->tenants[tenant];
-    struct tail tail;
-    if (!roost_tail(turn, tenant, seen->grant.variant, 1, &tail)) {
-        return ROOST_NONE;
-    }
-    double held = tail_work_cores(&tail), best = 0;
+    double held = request_ns(turn, tenant, seen->grant.variant), best = 0;
     uint32_t found = ROOST_NONE;
     for (uint32_t v = 0; v < seen->variant_count; v++) {
         double value = roost_value(turn, tenant, v, 1);
         if (v != seen->grant.variant && value > best && view_may_switch(turn->view, seen, v) &&
-            roost_tail(turn, tenant, v, 1, &tail) && tail_work_cores(&tail) < held) {
+            request_ns(turn, tenant, v) < held) {
             found = v;
             best = value;
         }

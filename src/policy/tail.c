@@ -30,7 +30,7 @@ void tail_init(struct tail *tail, const struct roost_variant *variant, const str
     *tail = (struct tail){
         .workers = load->workers < 1 ? 1 : load->workers,
         .parallel = load->parallel < 1 ? 1 : load->parallel,
-        .odds = percentile < 99.99 ? 1 - percentile / 100 : 1e-4,
+        .log_odds = log(percentile < 99.99 ? 1 - percentile / 100 : 1e-4),
         .calibration = load->calibration,
     };
     double rows_max = load->batch_rows_max < 1 ? 1 : load->batch_rows_max;
@@ -59,17 +59,18 @@ double tail_work_cores(const struct tail *tail)
     return tail->size_count == 0 ? 0 : tail->sizes[tail->size_count - 1].work * tail->parallel;
 }
 
-/* The tail of the wait in a queue for batches of this size. */
+/* The tail of the wait in a queue for batches of this size: the log of P(wait) over the odds, times
+ * the mean wait of those that wait. */
 static double queue_s(const struct tail *tail, const struct tail_size *size, double servers,
                       double speed, double rho)
 {
-    double waits = servers < 1.5 ? rho : pow(rho, sqrt(2 * (servers + 1)) - 1);
-    if (waits <= tail->odds) {
+    double exponent = servers < 1.5 ? 1 : sqrt(2 * (servers + 1)) - 1;
+    double above = exponent * log(rho) - tail->log_odds;
+    if (above <= 0 || rho <= 0) {
         return 0;
     }
     double variability = (1 / size->requests + service_variation) / 2;
-    double mean_s = variability * size->run_s / speed / (servers * (1 - rho));
-    return mean_s * log(waits / tail->odds);
+    return variability * size->run_s / speed / (servers * (1 - rho)) * above;
 }
 
 /* With `servers` servers that share `units` of cores, each at most at full speed. */

@@ -36,7 +36,7 @@ struct tail {
     struct tail_size sizes[TAIL_SIZES_MAX];
     double workers;
     double parallel;    /* cores that a run keeps busy; sizes are in units of so many */
-    double odds;        /* 1 - percentile */
+    double log_odds;    /* of being beyond the percentile */
     double calibration; /* measured over predicted */
 };
 
