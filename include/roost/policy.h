@@ -174,7 +174,7 @@ struct roost_tenant {
     double accuracy_floor;     /* no variant below it may be chosen; 0: none */
     uint32_t share_configured; /* for fixed shares, relative; 0: as everybody */
     uint32_t workers_max;
-    uint32_t threads; /* of one worker: cores that a run can keep busy; 0: 1 */
+    uint32_t threads;        /* of one worker: cores that a run can keep busy; 0: 1 */
     uint32_t batch_rows_max; /* the tenant's own limit; 1: never batched */
     uint32_t shed_allowed;   /* 0: must not be shed */
     uint32_t serving;        /* variant that answers now; not grant.variant while switching */

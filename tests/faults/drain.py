@@ -138,9 +138,10 @@ class Drain(unittest.TestCase):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         with Server({"m": SLEEPS}, "defaults: {batching: off}",
-                    ["--metrics-port", str(port)]) as server, ThreadPoolExecutor(20) as pool:
-            answers = [pool.submit(server.infer, "m") for _ in range(20)]
-            wait_for("a full queue", lambda: inside(server, ["m"]) >= 10)
+                    ["--metrics-port", str(port)]) as server, ThreadPoolExecutor(60) as pool:
+            answers = [pool.submit(server.infer, "m") for _ in range(60)]
+            wait_for("all requests to be admitted",
+                     lambda: admitted(server, ["m"]) >= len(answers))
             metrics = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
             self.assertEqual(server.call("GET", "/v2/health/ready", connection=metrics).status, 200)
             server.signal(signal.SIGTERM)

@@ -220,7 +220,6 @@ class Switching(unittest.TestCase):
                     load.progress("t", 5)
             load.assert_all_good()
             assert_conserved(server, load, ["t"])
-            server.wait_log(r"model\.standby_gone")
 
     def test_unloaded_meanwhile(self):
         models, config = ladder(old=["service_us 300 30"], slow=SLOW)
