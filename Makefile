@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build check bench bench-control fuzz soak asan tsan format install clean \
+.PHONY: help demo build check bench bench-control fuzz soak asan tsan tidy format install clean \
 	distclean
 
 help: ## this list
@@ -42,6 +42,9 @@ asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: ## tests of threads under ThreadSanitizer
 	scripts/check setup tsan
+
+tidy: ## clang-tidy over all C files (ten minutes and more, so not part of check)
+	scripts/check setup tidy
 
 format: ## clang-format over all C files
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i

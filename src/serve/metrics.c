@@ -26,7 +26,7 @@ struct metric {
 
 static double us(uint64_t ns)
 {
-    return (double)(ns / NS_PER_US);
+    return (double)ns / (double)NS_PER_US;
 }
 
 static double seconds(uint64_t ns)
