@@ -64,6 +64,14 @@ struct reconcile *reconcile_new(struct server *server, const struct server_optio
     return reconcile;
 }
 
+static const char stopping[] = "the server is stopping";
+
+static bool reconcile_stopped(const struct reconcile *reconcile)
+{
+    return reconcile->server->state == SERVER_DRAINING ||
+           reconcile->server->state == SERVER_STOPPED;
+}
+
 /* Tells a waiter and frees it. */
 static void waiter_tell(struct waiter *waiter, enum roost_err err, const char *reason)
 {
@@ -71,13 +79,18 @@ static void waiter_tell(struct waiter *waiter, enum roost_err err, const char *r
     free(waiter);
 }
 
-void reconcile_free(struct reconcile *reconcile)
+void reconcile_stop(struct reconcile *reconcile)
 {
     while (reconcile->waiters != NULL) {
         struct waiter *waiter = reconcile->waiters;
         reconcile->waiters = waiter->next;
-        waiter_tell(waiter, ROOST_CANCELLED, "the server is stopping");
+        waiter_tell(waiter, ROOST_UNAVAILABLE, stopping);
     }
+}
+
+void reconcile_free(struct reconcile *reconcile)
+{
+    roost_assert(reconcile->waiters == NULL);
     requests_free(reconcile->requests, reconcile->request_count);
     free(reconcile);
 }
@@ -86,6 +99,10 @@ static void reconcile_wait(struct reconcile *reconcile, const char *name, reconc
                            void *user)
 {
     if (done == NULL) {
+        return;
+    }
+    if (reconcile_stopped(reconcile)) {
+        done(user, ROOST_UNAVAILABLE, stopping);
         return;
     }
     struct waiter *waiter = calloc(1, sizeof *waiter);
@@ -229,7 +246,7 @@ static void round_done(uv_work_t *work, int status)
         waiter->applied |= !waiter->late;
         waiter->late = false;
     }
-    if (round->err == ROOST_OK && server->state != SERVER_DRAINING) {
+    if (round->err == ROOST_OK && !reconcile_stopped(reconcile)) {
         if (round->reload) {
             settings_fini(&server->settings);
             server->settings = round->settings;
@@ -268,6 +285,9 @@ static void round_done(uv_work_t *work, int status)
 
 static void reconcile_begin(struct reconcile *reconcile)
 {
+    if (reconcile_stopped(reconcile)) {
+        return;
+    }
     if (reconcile->busy) {
         reconcile->again = true;
         return;

@@ -19,7 +19,11 @@ struct reconcile;
 typedef void reconcile_done_fn(void *user, enum roost_err err, const char *reason);
 
 struct reconcile *reconcile_new(struct server *server, const struct server_options *options);
-void reconcile_free(struct reconcile *reconcile); /* waiting calls are told CANCELLED */
+
+/* The server is on its way down: whoever waits or asks from now on is told UNAVAILABLE, and a round
+ * under way changes nothing any more. */
+void reconcile_stop(struct reconcile *reconcile);
+void reconcile_free(struct reconcile *reconcile); /* after reconcile_stop and the loop's end */
 
 /* Another round, with roost.yaml read anew when `reload_settings`. `done` (optional). */
 void reconcile_request(struct reconcile *reconcile, bool reload_settings, reconcile_done_fn *done,

@@ -22,6 +22,8 @@
 #include "serve/tenant.h"
 
 static const uint64_t tick_ms = 100;
+static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
+enum { SIGNALS = sizeof signal_numbers / sizeof signal_numbers[0] };
 
 struct tenant *server_tenant(const struct server *server, const char *name)
 {
@@ -89,6 +91,10 @@ static void server_finish(struct server *server)
             uv_close(handles[i], NULL);
         }
     }
+    /* Closing gave the signals their usual effect back; who asks twice must not kill us now. */
+    for (size_t i = 0; i < SIGNALS; i++) {
+        signal(signal_numbers[i], SIG_IGN);
+    }
 }
 
 static void server_step_down(struct server *server)
@@ -127,6 +133,7 @@ void server_stop(struct server *server)
     }
     log_info("server.stop", "grace_ms=%" PRIu64, server->settings.grace_ns / NS_PER_MS);
     server->state = SERVER_DRAINING;
+    reconcile_stop(server->reconcile);
     http_server_drain(server->http[PORT_INFERENCE], server_drained, server);
     uv_timer_start(&server->grace_timer, server_grace_over, server->settings.grace_ns / NS_PER_MS,
                    0);
@@ -234,11 +241,10 @@ static void server_open_handles(struct server *server)
     server->check.data = server;
     uv_prepare_start(&server->prepare, server_before_sleep);
     uv_check_start(&server->check, server_after_sleep);
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(loop, &server->signals[i]);
         server->signals[i].data = server;
-        uv_signal_start(&server->signals[i], server_signal, numbers[i]);
+        uv_signal_start(&server->signals[i], server_signal, signal_numbers[i]);
     }
     uv_poll_init(loop, &server->spawner_poll, spawner_fd(server->spawner));
     server->spawner_poll.data = server;
