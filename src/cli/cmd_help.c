@@ -22,6 +22,7 @@ const struct command commands[] = {
      cmd_switch_help},
     {"policy", "[options] [show | list [NAME] | [set] NAME [OPTION=VALUE...]]",
      "show or change who moves grants and variants", cmd_policy, cmd_policy_help},
+    {"node", "[options]", "show what this machine has and can divide", cmd_node, cmd_node_help},
     {"version", "", "print the version", cmd_version, NULL},
     {"help", "[COMMAND]", "explain a command", cmd_help, NULL},
 };

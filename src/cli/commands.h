@@ -38,6 +38,8 @@ int cmd_switch(int argc, char **argv);
 void cmd_switch_help(void);
 int cmd_policy(int argc, char **argv);
 void cmd_policy_help(void);
+int cmd_node(int argc, char **argv);
+void cmd_node_help(void);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

@@ -69,3 +69,16 @@ uint64_t process_cpu_ns(int pid)
         return 0;
     return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
 }
+
+uint64_t machine_idle_ns(void)
+{
+    unsigned long long idle = 0, waiting = 0;
+    FILE *file = fopen("/proc/stat", "re");
+    if (file == NULL)
+        return 0;
+    /* "cpu  user nice system idle iowait ..." */
+    if (fscanf(file, "cpu %*u %*u %*u %llu %llu", &idle, &waiting) != 2)
+        idle = waiting = 0;
+    fclose(file);
+    return (idle + waiting) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}

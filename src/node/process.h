@@ -23,4 +23,8 @@ enum roost_err process_pss_read(int pid, uint64_t *pss_bytes, struct detail *det
 /* User plus system CPU time of a process, all threads, those that ended included. 0: it is gone. */
 uint64_t process_cpu_ns(int pid);
 
+/* How long the machine's cores have had nothing to do, summed, since it started; in steps of some
+ * milliseconds. 0: that cannot be read. */
+uint64_t machine_idle_ns(void);
+
 #endif

@@ -77,10 +77,19 @@ static void test_a_process_that_is_gone(void **state)
     assert_int_equal(memory.resident_bytes, 0);
 }
 
+static void test_idle_time_never_shrinks(void **state)
+{
+    (void)state;
+    uint64_t before = machine_idle_ns();
+    assert_true(before > 0);
+    assert_true(machine_idle_ns() >= before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_seen),
+        cmocka_unit_test(test_idle_time_never_shrinks),
         cmocka_unit_test(test_shared_memory_is_not_anonymous),
         cmocka_unit_test(test_cpu_time_grows),
         cmocka_unit_test(test_a_process_that_is_gone),
