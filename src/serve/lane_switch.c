@@ -30,13 +30,13 @@ bool lane_variant_failed(const struct lane *lane, unsigned variant, uint64_t now
 void lane_stand_by(struct lane *lane, struct unit *unit)
 {
     struct lane_variant *variant = &lane->variants[unit->variant];
-    bool fits = server_memory_left(lane->server) > 0;
     if (lane->state == LANE_RETIRING || lane->server->state != SERVER_RUNNING || unit->killed ||
-        variant->standby != NULL || !fits) {
+        variant->standby != NULL) {
         unit_drain(unit);
         lane_check_pins(lane);
         return;
     }
+    /* Where memory is short, the next tick lets the one go that has stood by for the longest. */
     unit->idle_ns = clock_now_ns();
     variant->standby = unit;
 }
