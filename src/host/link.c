@@ -291,6 +291,11 @@ void link_set_workers(struct link *link, unsigned workers, const struct cpus *cp
     link_orders_send(link);
 }
 
+void link_set_spin(struct link *link, bool allowed)
+{
+    atomic_store(&link->region->may_spin, allowed ? 1 : 0);
+}
+
 void link_drain(struct link *link)
 {
     link->drain_waiting = true;

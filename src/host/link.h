@@ -145,6 +145,8 @@ uint64_t link_busy_ns(const struct link *link); /* summed over workers, all time
 /* 1 <= workers <= spec.workers_max. Workers beyond it finish their batch and stop. All threads of
  * the host may run on these CPUs only; the empty set leaves them where they are. */
 void link_set_workers(struct link *link, unsigned workers, const struct cpus *cpus);
+/* Whether workers may look for work without sleeping, as spec.spin_ns says; at first they may. */
+void link_set_spin(struct link *link, bool allowed);
 void link_drain(struct link *link); /* finish what is published, then exit 0 */
 void link_spawned(struct link *link, pid_t pid, int pidfd); /* takes the pidfd */
 void link_kill(struct link *link, int signal);              /* nothing before link_spawned */

@@ -26,6 +26,7 @@ void region_init(struct region *region, const struct host_spec *spec, uint64_t o
     region->worker_count = serves ? spec->workers_max : 0;
     region->slot_count = 2 * region->worker_count;
     region->output_stride_bytes = output_stride_bytes;
+    region->may_spin = 1;
     host_spec_copy(&region->spec, spec);
 }
 

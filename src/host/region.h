@@ -11,7 +11,7 @@
  *              publishes clears one bit and wakes that worker: one system call, and none while
  *              nobody sleeps. The lowest worker is woken first, because its caches are warmest.
  *   spinning   1 while one awake worker looks for work; a publisher that turns it to 0 has given
- *              its batch to that worker and wakes nobody.
+ *              its batch to that worker and wakes nobody. may_spin: the supervisor allows it.
  *   done       a bit per slot with a result. armed: the supervisor sleeps; the worker that turns it
  *              to 0 writes the completion eventfd.
  *
@@ -86,7 +86,7 @@ struct region {
     uint32_t magic, version, slot_count, worker_count;
     uint64_t output_stride_bytes; /* output memory of one slot */
     alignas(64) _Atomic uint64_t idle;
-    _Atomic uint32_t spinning;
+    _Atomic uint32_t spinning, may_spin;
     alignas(64) _Atomic uint32_t armed;
     _Atomic uint64_t done[HOST_SLOTS_MAX / 64];
     alignas(64) _Atomic uint64_t states[HOST_SLOTS_MAX];

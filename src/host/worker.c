@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 static const uint64_t idle_trim_ns = 500 * NS_PER_MS;
 /* Free memory below this is kept for the next batch. */
 enum { IDLE_KEEP_BYTES = 1 << 20 };
-/* How often a spinning worker looks before it reads the clock. */
+/* How often a spinning worker looks before it reads the clock and offers the core to others. */
 enum { SPIN_LOOKS = 64 };
 
 static void cpu_relax(void)
@@ -62,14 +63,14 @@ static bool worker_wanted(const struct worker *worker)
 /*
  * Looks for work for a while without sleeping, if batches have lately come closer together than
  * that: while traffic is dense this saves both sides a system call and the time to wake up. One
- * worker at a time does it. True when there may be work.
+ * worker at a time does it, and lets others have the core who want it. True when there may be work.
  */
 static bool worker_spin(struct worker *worker)
 {
     struct serving *serving = worker->serving;
     struct region *region = serving->region;
     uint64_t spin_ns = serving->spec.spin_ns;
-    if (spin_ns == 0 || worker->gap_ns > spin_ns)
+    if (worker->gap_ns > spin_ns || atomic_load(&region->may_spin) == 0)
         return false;
     uint32_t none = 0;
     if (!atomic_compare_exchange_strong(&region->spinning, &none, 1))
@@ -81,6 +82,8 @@ static bool worker_spin(struct worker *worker)
             work = region_has_work(region);
             cpu_relax();
         }
+        if (!work)
+            sched_yield();
     }
     /* A publisher that has turned it to 0 already relies on us. */
     return atomic_exchange(&region->spinning, 0) == 0 || work;

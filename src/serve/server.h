@@ -17,6 +17,7 @@
 #include "node/limits.h"
 #include "serve/desired.h"
 #include "serve/settings.h"
+#include "serve/spin.h"
 
 struct lane;
 struct manager;
@@ -45,6 +46,7 @@ struct server {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_signal_t signals[3];
+    struct spin spin;
     struct heap expiry; /* of requests, by expiry_ns */
     size_t tenant_count;
     struct tenant **tenants; /* sorted by name */

@@ -14,6 +14,9 @@
 #include "serve/unit.h"
 
 enum { MEMORY_TICKS = 10 }; /* memory is measured every so many ticks */
+/* Batches of a host between two ticks from which on it is worth while that its workers spin: fewer
+ * leave them without work for longer than they would. */
+enum { DENSE_BATCHES = 500 };
 
 /* ---- expiry ------------------------------------------------------------------------- */
 
@@ -34,6 +37,7 @@ static bool expires_before(const struct heap_node *a, const struct heap_node *b)
 void server_loop_init(struct server *server)
 {
     heap_init(&server->expiry, expires_before);
+    spin_init(&server->spin);
 }
 
 static void server_expire(uv_timer_t *timer);
@@ -241,6 +245,32 @@ static void server_tick_lanes(struct lane *const *lanes, unsigned count, uint64_
     }
 }
 
+static bool unit_is_dense(const struct unit *unit)
+{
+    return unit->state == UNIT_READY && unit->batches_done - unit->batches_ticked >= DENSE_BATCHES;
+}
+
+static void server_tick_spin(struct server *server, uint64_t now_ns)
+{
+    bool dense = false, allowed = false;
+    for (const struct unit *unit = server->units; unit != NULL; unit = unit->next) {
+        dense |= unit_is_dense(unit);
+    }
+    if (dense) {
+        allowed = spin_decide(&server->spin, machine_idle_ns(), server->limits.cpu_count, now_ns);
+    } else {
+        spin_pause(&server->spin);
+    }
+    for (struct unit *unit = server->units; unit != NULL; unit = unit->next) {
+        bool spins = allowed && unit_is_dense(unit);
+        unit->batches_ticked = unit->batches_done;
+        if (spins != unit->spins) {
+            unit->spins = spins;
+            link_set_spin(unit->link, spins);
+        }
+    }
+}
+
 void server_loop_tick(struct server *server)
 {
     uint64_t now_ns = clock_now_ns();
@@ -248,6 +278,7 @@ void server_loop_tick(struct server *server)
     for (struct unit *unit = server->units; unit != NULL; unit = unit->next) {
         unit_tick(unit, now_ns, measure);
     }
+    server_tick_spin(server, now_ns);
     lane_memory_tick(server);
     for (size_t i = 0; i < server->tenant_count; i++) {
         const struct tenant *tenant = server->tenants[i];

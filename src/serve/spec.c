@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "serve/lane.h"
 #include "serve/server.h"
 #include "serve/tenant.h"
 #include "serve/unit.h"
 
 static const uint64_t output_bytes_default = UINT64_C(64) << 20;
+/* About what it costs both sides to sleep and be woken, on a virtual machine. */
+static const uint64_t spin_ns = 100 * NS_PER_US;
 
 const char *spec_engine(const struct lane *lane, const char *model_path)
 {
@@ -75,6 +78,7 @@ void spec_fill(struct host_spec *spec, const struct unit *unit, enum host_role r
     spec->workers = lane->workers;
     spec->workers_max = lane_workers_max(lane);
     spec->cpus = lane->cpus;
+    spec->spin_ns = spin_ns;
     spec->memory_bytes_max = settings->memory_bytes_max;
     spec->output_bytes_max = settings->output_bytes_max != 0 ? settings->output_bytes_max
                                                              : output_bytes_default;

@@ -317,6 +317,8 @@ static void unit_open_host(struct unit *unit, enum host_role role)
         unit_fail(unit, err, detail.text);
         return;
     }
+    unit->spins = false;
+    link_set_spin(unit->link, false);
     unit->control = unit_poll_open(unit, link_control_fd(unit->link), unit_control_readable);
     unit->completion = unit_poll_open(unit, link_completion_fd(unit->link),
                                       unit_completion_readable);

@@ -62,8 +62,9 @@ struct unit {
     uint64_t last_done_ns;  /* when its newest result was done */
     uint64_t taken_over_ns; /* in a switch that found requests waiting, until its first result */
     uint64_t idle_ns;       /* since when it stands by or drains */
-    uint64_t batches_done;
-    uint64_t cpu_ns; /* of its process, as last counted by the manager */
+    uint64_t batches_done, batches_ticked; /* ticked: those before the last tick */
+    bool spins;                            /* its workers may look for work without sleeping */
+    uint64_t cpu_ns;                       /* of its process, as last counted by the manager */
     char key[CACHE_KEY_BYTES];
     char stage[FILE_PATH_BYTES_MAX]; /* removed with the unit, unless it became a cache entry */
     char path[FILE_PATH_BYTES_MAX];
