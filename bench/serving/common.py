@@ -20,6 +20,7 @@ os.makedirs(WORK, exist_ok=True)
 tempfile.tempdir = WORK
 sys.path.insert(0, os.path.join(ROOT, "tests/scenario"))
 import roost_server  # noqa: E402
+from roost_server import BINARY  # noqa: E402
 
 rounds = 5  # alternations; main.py's --rounds
 
@@ -148,7 +149,7 @@ def raw_loop(model, batch, seconds, inputs=None, core=None, arguments=()):
 # ---- models ---------------------------------------------------------------------------------
 
 def zoo_make(*models, scale=0.01):
-    subprocess.run([roost_server.BINARY, "zoo", "make", "--directory", ZOO, "--scale", str(scale),
+    subprocess.run([BINARY, "zoo", "make", "--directory", ZOO, "--scale", str(scale),
                     *models], check=True, stdout=subprocess.DEVNULL)
 
 

@@ -33,7 +33,7 @@ def parked():
     """time to the first answer of a parked tenant beyond the model's load"""
     zoo_make(MODEL)
     tenant = f"{{name: {MODEL}, park: true, park_after: 100 ms}}"
-    waits = []
+    rows = []
     with Roost(config=explicit(tenant), zoo=True) as roost, \
             model_bodies(roost, MODEL, 1, 1) as bodies, optimised(roost) as copy:
         with open(bodies.path, "rb") as file:
@@ -50,7 +50,9 @@ def parked():
             took_ms = (time.monotonic() - begun) * 1e3
             connection.close()
             assert answer.status == 200, answer
-            waits.append(took_ms - load_ms)
+            rows.append((took_ms, load_ms))
             say(f"  first answer after {took_ms:.1f} ms; the model's load is {load_ms:.1f} ms")
+    # A load that was held up by others would flatter us: the quickest one counts.
+    waits = [took_ms - min(load_ms for _, load_ms in rows) for took_ms, _ in rows]
     say(f"parked: {spread(waits)} ms beyond the load")
     figure("parked_first_answer_beyond_load", median(waits), 30, "ms")

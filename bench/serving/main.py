@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the figures that are named, or all."""
 import argparse
+import signal
 import sys
 import traceback
 
+import capacity
 import common
 import cost
 import hosts
@@ -14,7 +16,7 @@ import neighbour
 
 FIGURES = {function.__name__: function for function in (
     cost.cpu, cost.latency, items.items, memory.worker, memory.unload, neighbour.neighbour,
-    hosts.idle, hosts.parked)}
+    hosts.idle, hosts.parked, capacity.capacity)}
 # Programs of their own, which scripts/bench runs by itself.
 APART = {"json": json_body.json}
 
@@ -34,6 +36,8 @@ def main():
     if unknown:
         parser.error(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     common.rounds = options.rounds
+    # So that whoever ends us also ends the servers, and removes what we wrote.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     broken = False
     for name in options.names or FIGURES:
         common.say(f"-- {name}: {known[name].__doc__}")
