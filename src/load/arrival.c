@@ -67,28 +67,35 @@ static double bursty_next_ns(struct arrival *arrival)
     }
 }
 
+/* Very low rates and stretched traces lead beyond what the clock can tell: never. */
+static uint64_t time_of(double at_ns)
+{
+    static const double never_ns = 0x1p63;
+    return at_ns < never_ns ? (uint64_t)at_ns : (uint64_t)never_ns;
+}
+
 bool arrival_next(struct arrival *arrival, struct arrival_event *event)
 {
     *event = (struct arrival_event){0};
     switch (arrival->options.kind) {
     case ARRIVAL_POISSON:
         arrival->at_ns += rng_exponential(&arrival->rng, mean_gap_ns(arrival));
-        event->at_ns = (uint64_t)arrival->at_ns;
+        event->at_ns = time_of(arrival->at_ns);
         break;
     case ARRIVAL_CONSTANT:
         /* From the index, so that rounding does not add up. */
-        event->at_ns = (uint64_t)(arrival->at_ns + (double)arrival->index * mean_gap_ns(arrival));
+        event->at_ns = time_of(arrival->at_ns + (double)arrival->index * mean_gap_ns(arrival));
         break;
     case ARRIVAL_BURSTY:
         arrival->at_ns = bursty_next_ns(arrival);
-        event->at_ns = (uint64_t)arrival->at_ns;
+        event->at_ns = time_of(arrival->at_ns);
         break;
     case ARRIVAL_TRACE: {
         const struct trace *trace = arrival->options.trace;
         if (arrival->index >= trace->count)
             return false;
         const struct trace_arrival *line = &trace->arrivals[arrival->index];
-        event->at_ns = (uint64_t)((double)line->at_ns / arrival->options.multiplier);
+        event->at_ns = time_of((double)line->at_ns / arrival->options.multiplier);
         event->batch = line->batch;
         break;
     }

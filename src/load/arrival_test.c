@@ -230,6 +230,21 @@ static void a_trace_is_replayed_and_ends(void **state)
     assert_near(arrival_rate(&options), 4e6, 1e-9);
 }
 
+static void what_is_beyond_the_clock_never_comes(void **state)
+{
+    (void)state;
+    static const enum arrival_kind kinds[] = {ARRIVAL_POISSON, ARRIVAL_CONSTANT};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct arrival_options options = {.kind = kinds[i], .rate = 1e-15, .multiplier = 1};
+        struct arrival arrival;
+        struct arrival_event event;
+        arrival_init(&arrival, &options, 1);
+        assert_true(arrival_next(&arrival, &event));
+        assert_true(arrival_next(&arrival, &event));
+        assert_true(event.at_ns >= UINT64_C(1) << 63);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +257,7 @@ int main(void)
         cmocka_unit_test(a_multiplier_scales_the_same_pattern),
         cmocka_unit_test(equal_seeds_give_equal_arrivals),
         cmocka_unit_test(a_trace_is_replayed_and_ends),
+        cmocka_unit_test(what_is_beyond_the_clock_never_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,8 +80,8 @@ static void tenant_read(struct settings_reader *reader, const struct yaml_node *
     }
     tenant->line = node->line;
     settings_read_map(reader, node, &settings_common_table, &settings_tenant_table, tenant);
-    if (node->kind != YAML_MAP)
-        return;
+    if (node->kind != YAML_MAP && node->kind != YAML_NULL)
+        return; /* the reader has said so */
     if (tenant->name == NULL && yaml_get(node, "name") == NULL)
         yaml_error(reader->errors, node, "has no name");
     else if (tenant->name != NULL)

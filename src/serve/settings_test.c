@@ -271,8 +271,9 @@ static void all_mistakes_are_told(void **state)
            "    batch_max: 3\n"
            "    variants: {}\n"
            "  - 5\n"
+           "  -\n"
            "other: 1\n",
-           "roost.yaml:28: other: unknown key\n"
+           "roost.yaml:29: other: unknown key\n"
            "roost.yaml:2: server.http_prot: unknown key, did you mean \"http_port\"?\n"
            "roost.yaml:4: server.repositories[1]: ./a is listed twice\n"
            "roost.yaml:4: server.repositories[2]: must be a text that is not empty\n"
@@ -294,7 +295,8 @@ static void all_mistakes_are_told(void **state)
            "roost.yaml:22: tenants[4].name: a name has no spaces and no '/', unlike \"c d\"\n"
            "roost.yaml:23: tenants[4].shed: slo needs an slo\n"
            "roost.yaml:25: tenants[4].batch_max: 3 rows, but batching is off\n"
-           "roost.yaml:27: tenants[5]: must be a map of keys, not \"5\"\n");
+           "roost.yaml:27: tenants[5]: must be a map of keys, not \"5\"\n"
+           "roost.yaml:28: tenants[6]: has no name\n");
 }
 
 static void wrong_slos(void **state)
