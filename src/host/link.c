@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,10 +21,10 @@
 #include "host/link_internal.h"
 #include "host/memfile.h"
 #include "host/wire.h"
+#include "node/schedule.h"
 
 static const uint64_t output_bytes_default = UINT64_C(64) << 20;
 static const uint64_t output_bytes_limit = UINT64_C(1) << 36;
-enum { LIFTED_NICE = 10 };
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
@@ -204,14 +203,19 @@ static void threads_visit(const struct link *link, void (*visit)(int tid, const 
         closedir(tasks);
 }
 
-/* Takes a thread out of SCHED_IDLE. */
-static void thread_raise(int tid, const void *niceness)
+/* A loader that starves. */
+static void thread_lift(int tid, const void *nothing)
 {
-    struct sched_param parameter = {0};
-    if (sched_getscheduler(tid) != SCHED_IDLE)
-        return;
-    (void)sched_setscheduler(tid, SCHED_OTHER, &parameter);
-    (void)setpriority(PRIO_PROCESS, (id_t)tid, *(const int *)niceness);
+    (void)nothing;
+    if (sched_getscheduler(tid) == SCHED_IDLE)
+        thread_to_background(tid);
+}
+
+/* A thread of the engine's that the loader made, whose class it has; it is to serve now. */
+static void thread_raise(int tid, const void *nothing)
+{
+    (void)nothing;
+    thread_to_foreground(tid);
 }
 
 static void thread_place(int tid, const void *cpus)
@@ -257,9 +261,8 @@ bool link_next_event(struct link *link, struct link_event *event)
         link->loaded = true;
     if (event->type == LINK_READY) {
         link->progress_ns = clock_now_ns();
-        /* Threads of the engine's own were made by the loader and have its class. */
         if (link->intra_op_threads > 1)
-            threads_visit(link, thread_raise, &(const int){0});
+            threads_visit(link, thread_raise, NULL);
     }
     return true;
 }
@@ -323,5 +326,5 @@ pid_t link_pid(const struct link *link)
 
 void link_lift(struct link *link)
 {
-    threads_visit(link, thread_raise, &(const int){LIFTED_NICE});
+    threads_visit(link, thread_lift, NULL);
 }

@@ -153,7 +153,7 @@ void link_kill(struct link *link, int signal);              /* nothing before li
 pid_t link_pid(const struct link *link);                    /* 0 before link_spawned */
 
 /* Loading starts at SCHED_IDLE; this lifts a starved loader to a small guaranteed share
- * (SCHED_OTHER, nice 10). */
+ * (thread_to_background). */
 void link_lift(struct link *link);
 
 #endif

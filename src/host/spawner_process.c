@@ -19,6 +19,7 @@
 #include "host/host_process.h"
 #include "host/sandbox.h"
 #include "host/spawner_wire.h"
+#include "node/schedule.h"
 
 struct child {
     pid_t pid;
@@ -208,6 +209,7 @@ _Noreturn void spawner_process_run(int socket, const char *ort_library, pid_t su
     if (getppid() != supervisor)
         _exit(1);
     (void)prctl(PR_SET_NAME, "roost-spawner");
+    thread_to_batch(0); /* a fork takes a while: those who serve go first */
     process.socket = descriptors_close(socket);
     process.signals = signals_prepare();
     process.sandbox = sandbox_prepare();

@@ -341,7 +341,7 @@ static void test_loader_gives_way_until_it_is_lifted(void **state)
            getpriority(PRIO_PROCESS, (id_t)loader) != 10)
         fixture_pump(host);
     link_lift(host->link);
-    assert_int_equal(sched_getscheduler(loader), SCHED_OTHER);
+    assert_int_equal(sched_getscheduler(loader), SCHED_BATCH);
     assert_int_equal(getpriority(PRIO_PROCESS, (id_t)loader), 10);
     fixture_free(host);
 }

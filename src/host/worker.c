@@ -134,6 +134,11 @@ static void *worker_main(void *argument)
     char name[16];
     (void)snprintf(name, sizeof name, "w%u", worker->index);
     pthread_setname_np(pthread_self(), name);
+    if (!serving->in_process) {
+        /* The process has the spawner's class, which lets others go first. */
+        struct sched_param parameter = {0};
+        (void)sched_setscheduler(0, SCHED_OTHER, &parameter);
+    }
     worker->finished_ns = clock_now_ns();
     worker->gap_ns = NS_PER_S;
     for (;;) {

@@ -107,33 +107,6 @@ bool group_remove(const char *path, bool pretend)
 
 /* ---- threads ------------------------------------------------------------------------------ */
 
-enum roost_err thread_schedule_get(int tid, struct thread_schedule *schedule, struct detail *detail)
-{
-    memset(schedule, 0, sizeof *schedule);
-    if (syscall(SYS_sched_getattr, tid, schedule, sizeof *schedule, 0) == 0)
-        return ROOST_OK;
-    if (errno == ESRCH)
-        return detail_set(detail, ROOST_NOT_FOUND, "thread %d has ended", tid);
-    return errno_translate(errno, "sched_getattr", detail);
-}
-
-enum roost_err thread_schedule_set(int tid, const struct thread_schedule *schedule,
-                                   struct detail *detail)
-{
-    if (syscall(SYS_sched_setattr, tid, schedule, 0) == 0)
-        return ROOST_OK;
-    switch (errno) {
-    case ESRCH:
-        return detail_set(detail, ROOST_NOT_FOUND, "thread %d has ended", tid);
-    case EPERM:
-        return detail_set(detail, ROOST_PERMISSION,
-                          "thread %d cannot be scheduled otherwise: needs CAP_SYS_NICE", tid);
-    default:
-        return detail_set(detail, ROOST_UNSUPPORTED, "thread %d: the kernel refuses: %s", tid,
-                          strerror(errno));
-    }
-}
-
 /* ---- steps -------------------------------------------------------------------------------- */
 
 /* Room for one more step, before anything is done that it would have to remember. */

@@ -12,18 +12,7 @@
 #include <stdint.h>
 
 #include "base/detail.h"
-
-/* How a thread is scheduled, as sched_getattr tells it (linux/sched/types.h). */
-struct thread_schedule {
-    uint32_t size;
-    uint32_t policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns; /* the slice, where the kernel has one per thread; 0: its default */
-    uint64_t deadline_ns, period_ns;
-    uint32_t util_min, util_max;
-};
+#include "node/schedule.h"
 
 struct journal_step;
 
@@ -58,12 +47,6 @@ enum roost_err journal_move(struct journal *journal, int id, const char *list, c
 /* Schedules a thread otherwise. NOT_FOUND when it has ended, PERMISSION, UNSUPPORTED. */
 enum roost_err journal_schedule(struct journal *journal, int tid,
                                 const struct thread_schedule *schedule, struct detail *detail);
-
-/* How a thread (0: the calling one) is scheduled. */
-enum roost_err thread_schedule_get(int tid, struct thread_schedule *schedule,
-                                   struct detail *detail);
-enum roost_err thread_schedule_set(int tid, const struct thread_schedule *schedule,
-                                   struct detail *detail);
 
 /* The first bytes of a file without the white space at its end; false: it cannot be read. */
 bool setting_read(const char *path, char *text, size_t text_bytes);

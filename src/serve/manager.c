@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "core/plan.h"
+#include "node/schedule.h"
 #include "policy/registry.h"
 #include "policy/runner.h"
 #include "serve/lane.h"
@@ -240,6 +241,7 @@ static void manager_decide_now(struct manager *manager)
 
 static void manager_work(uv_work_t *work)
 {
+    thread_to_background(0);
     struct manager *manager = work->data;
     uint64_t before_ns = clock_thread_cpu_ns();
     policy_runner_decide(&manager->room.runner, &manager->room.then.view, &manager->pending_plan,

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/onnx_scan.h"
 #include "host/spec.h"
+#include "node/schedule.h"
 
 /* What a host takes besides its weights: the engine's own memory and one batch's activations,
  * roughly. */
@@ -65,6 +66,7 @@ static enum roost_err model_file_bytes(const char *path, bool onnx, uint64_t *by
 
 static void prepare_key(uv_work_t *work)
 {
+    thread_to_background(0);
     struct prepare_work *w = work->data;
     struct prepared *p = &w->prepared;
     bool onnx = strcmp(w->engine, "onnxruntime") == 0;
@@ -120,6 +122,7 @@ static void prepare_take_adapted(struct prepare_work *w)
 
 static void prepare_take(uv_work_t *work)
 {
+    thread_to_background(0);
     struct prepare_work *w = work->data;
     struct prepared *p = &w->prepared;
     struct detail detail = {""};

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "node/schedule.h"
 #include "serve/manager.h"
 #include "serve/server.h"
 #include "serve/server_loop.h"
@@ -136,6 +137,7 @@ static void round_log_mistakes(const struct yaml_errors *errors)
 
 static void round_build(uv_work_t *work)
 {
+    thread_to_background(0);
     struct round *round = work->data;
     if (round->reload) {
         struct yaml_errors errors;
