@@ -219,9 +219,15 @@ static void manager_act(struct manager *manager, const struct roost_view *view,
     if (manager_apply(manager->server, view, manager->room.lanes, plan,
                       manager->room.runner.policy->name, &detail) != ROOST_OK) {
         manager->apply_failures++;
+        /* Told once, though the policy asks again on every tick. */
+        if (!manager->apply_fails || strcmp(manager->last_fault.text, detail.text) != 0) {
+            log_error("policy.apply", "tick=%llu reason=%s result=\"grants are kept\"",
+                      (unsigned long long)manager->tick, LOG_Q(detail.text));
+        }
+        manager->apply_fails = true;
         manager->last_fault = detail;
-        log_error("policy.apply", "tick=%llu reason=%s result=\"grants are kept\"",
-                  (unsigned long long)manager->tick, LOG_Q(detail.text));
+    } else {
+        manager->apply_fails = false;
     }
 }
 

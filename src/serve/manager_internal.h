@@ -41,6 +41,7 @@ struct manager {
     struct other_meter other;
     /* For reports. */
     uint64_t moves, apply_failures;
+    bool apply_fails;                /* the last plan was undone */
     uint64_t decisions;              /* that were judged */
     uint64_t faults, overruns;       /* of earlier rooms */
     uint64_t spent_ns, spent_max_ns; /* CPU time of decisions */
