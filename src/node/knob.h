@@ -111,9 +111,9 @@ enum roost_err knobs_apply(struct knobs *knobs, const struct knob_plan *plan,
                            struct detail *detail);
 
 /*
- * The first move of a process between control groups in a while waits for the kernel for some 10 ms,
- * those right after it do not. This waits in its place, so that a knobs_apply soon after it with
- * this process new in its plan is quick. Changes nothing; any thread.
+ * The first move of a process between control groups in a while waits for the kernel for some
+ * 10 ms, those right after it do not. This waits in its place, so that a knobs_apply soon after it
+ * with this process new in its plan is quick. Changes nothing; any thread.
  */
 void knobs_ease(const struct knobs *knobs, int pid);
 
