@@ -22,7 +22,7 @@ from bodies import model_bodies  # noqa: E402
 from common import Roost, drive, infer_ns, infer_path, say, zoo_make  # noqa: E402
 from roost_server import UnixConnection, wait_for  # noqa: E402
 
-SMALL, LARGE = "ncf", "resnet_v2_50"
+SMALL, LARGE = "ncf", "resnet_v2_152"
 SMALL_RATE = 400
 SMALL_US_MAX, LARGE_MS_MIN = 100, 50
 NET_CORE, HOST_CORE = 0, 1
@@ -91,6 +91,22 @@ def slice_alone(server):
     schedule(server, SMALL, SCHED_OTHER, SLICE_NS)
 
 
+def weight_alone(server):
+    """twenty times the large one's weight for the small one"""
+    set_policy(server, "static", "mode=shared")
+    for tenant, shares in ((SMALL, 20480), (LARGE, 1024)):
+        for pid in server.hosts(tenant):
+            group = [line.split(":")[2] for line in open(f"/proc/{pid}/cgroup") if ":cpu:" in line]
+            with open(f"/sys/fs/cgroup/cpu{group[0].strip()}/cpu.shares", "w") as file:
+                file.write(str(shares))
+
+
+def slice_and_weight(server):
+    """the same, and a slice of 0.1 ms for the small one"""
+    weight_alone(server)
+    schedule(server, SMALL, SCHED_OTHER, SLICE_NS)
+
+
 def slice_without_groups(server):
     """no policy, and a slice of 0.1 ms for the small one"""
     set_policy(server, "none")
@@ -109,8 +125,8 @@ def slice_and_idle(server):
     schedule(server, LARGE, SCHED_IDLE, 0)
 
 
-WAYS = (as_the_kernel_does, weights_alone, policy_roost, slice_alone, slice_without_groups,
-        idle_alone, slice_and_idle)
+WAYS = (as_the_kernel_does, weights_alone, policy_roost, slice_alone, weight_alone,
+        slice_and_weight, slice_without_groups, idle_alone, slice_and_idle)
 
 
 # ---- measuring ------------------------------------------------------------------------------

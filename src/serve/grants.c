@@ -14,6 +14,7 @@
 
 struct grants {
     struct knobs *knobs; /* NULL: turned off */
+    bool given_up;
     uint64_t ways_rest_mask;
     unsigned easing; /* hosts whose move is being prepared */
 };
@@ -56,7 +57,19 @@ void grants_close(struct grants *grants)
 
 static bool available(const struct grants *grants, enum knob_kind kind)
 {
-    return grants->knobs != NULL && knobs_report(grants->knobs, kind)->available;
+    return grants->knobs != NULL && !grants->given_up &&
+           knobs_report(grants->knobs, kind)->available;
+}
+
+void grants_give_up(struct grants *grants)
+{
+    const struct knob_plan nothing = {0};
+    struct detail detail = {""};
+    grants->given_up = true;
+    grants->ways_rest_mask = 0;
+    if (knobs_apply(grants->knobs, &nothing, &detail) != ROOST_OK) {
+        log_error("knob.apply", "why=\"knobs are given up\" reason=%s", LOG_Q(detail.text));
+    }
 }
 
 void grants_see_node(const struct grants *grants, struct roost_node *node)
@@ -70,7 +83,7 @@ void grants_see_node(const struct grants *grants, struct roost_node *node)
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         node->knobs |= available(grants, pairs[i].kind) ? (uint32_t)pairs[i].knob : 0;
     }
-    if (grants->knobs == NULL) {
+    if (grants->knobs == NULL || grants->given_up) {
         return;
     }
     const struct knob_ranges *ranges = knobs_ranges(grants->knobs);
@@ -125,7 +138,7 @@ enum roost_err grants_apply(struct server *server, uint64_t ways_rest_mask, stru
 {
     struct grants *grants = server->grants;
     unsigned count = 0;
-    if (grants->knobs == NULL) {
+    if (grants->knobs == NULL || grants->given_up) {
         return ROOST_OK;
     }
     for (const struct unit *unit = server->units; unit != NULL; unit = unit->next) {
@@ -191,7 +204,7 @@ void grants_unit_ready(struct unit *unit)
 {
     struct server *server = unit->server;
     struct easing *easing = NULL;
-    if (server->grants->knobs == NULL) {
+    if (server->grants->knobs == NULL || server->grants->given_up) {
         return;
     }
     if (unit->lane->tenant->hold.held) {

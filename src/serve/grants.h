@@ -34,6 +34,10 @@ void grants_see_node(const struct grants *grants, struct roost_node *node);
  * `ways_rest_mask` has the ways that are left to those who hold none alone; 0: all. */
 enum roost_err grants_apply(struct server *server, uint64_t ways_rest_mask, struct detail *detail);
 
+/* Gives everything back and uses no knob any more: one that fails again and again would keep every
+ * plan from being applied. */
+void grants_give_up(struct grants *grants);
+
 /* A host is ready to serve: its tenant's grant follows within some 10 ms. */
 void grants_unit_ready(struct unit *unit);
 /* One that was ready is gone. */

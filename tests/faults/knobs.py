@@ -18,7 +18,7 @@ from roost_server import Server, UnixConnection, fake_model, wait_for  # noqa: E
 MODELS = {"a": fake_model("service_us 200 20"), "b": fake_model("service_us 20000 2000"),
           "c": fake_model("service_us 300 30")}
 CONFIG = """
-server: {{tick: 20 ms, policy: {policy}}}
+server: {{tick: {tick}, policy: {policy}}}
 defaults: {{deadline: 30 s, workers: 1}}
 tenants:
   - name: a
@@ -31,8 +31,8 @@ SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}.get(platform.machine())
 SCHED_OTHER, SCHED_IDLE = 0, 5
 
 
-def config(policy="static", a=3, b=1):
-    return CONFIG.format(policy=policy, a=a, b=b)
+def config(policy="static", a=3, b=1, tick="20 ms"):
+    return CONFIG.format(policy=policy, a=a, b=b, tick=tick)
 
 
 def control(server, path, body=None):
@@ -182,13 +182,10 @@ class OnATree(unittest.TestCase):
     def test_undone_wholly(self):
         """The second tenant's weight cannot be written: the first one's is as it was, and so is
         what the policy sees; once it can, both follow."""
-        with Tree() as tree, Server(MODELS, config(), tree.arguments()) as server:
-            self.wait_weights(server, tree, "150", "50")
-            broken = tree.path(host(server, "b"), "cpu.weight")
-            os.unlink(broken)
-            os.symlink("/dev/full", broken)
-            server.write_config(config(b=3))
-            server.signal(signal.SIGHUP)
+        slowly = "500 ms"  # so that it is mended long before the knobs are given up
+        with Tree() as tree, \
+                Server(MODELS, config(tick=slowly), tree.arguments()) as server:
+            broken = self.break_weight(server, tree, config(b=3, tick=slowly))
             wait_for("plans that fail", lambda: manager(server)["apply_failures"] > 2)
             self.assertEqual(tree.setting(host(server, "a"), "cpu.weight"), "150")
             self.assertEqual([grant(server, name)["weight"] for name in "ab"], [150, 50])
@@ -200,6 +197,29 @@ class OnATree(unittest.TestCase):
             with open(broken, "w", encoding="ascii") as file:
                 file.write("50\n")
             self.wait_weights(server, tree, "100", "100")
+
+    def break_weight(self, server, tree, then):
+        self.wait_weights(server, tree, "150", "50")
+        broken = tree.path(host(server, "b"), "cpu.weight")
+        os.unlink(broken)
+        os.symlink("/dev/full", broken)
+        server.write_config(then)
+        server.signal(signal.SIGHUP)
+        return broken
+
+    def test_given_up(self):
+        """A knob that stays broken does not keep the policy from everything else."""
+        with Tree() as tree, Server(MODELS, config(), tree.arguments()) as server:
+            pids = [host(server, name) for name in "ab"]
+            self.break_weight(server, tree, config(b=3))
+            server.wait_log("knob.given_up")
+            self.assertEqual([tree.setting(pid, "cpu.weight") for pid in pids], [None, None])
+            self.assertFalse({"weight", "quota", "slice"} & set(manager(server)["knobs"]))
+            set_policy(server, "static", "mode=exclusive")
+            if server.status()["cores"] > 1:
+                wait_for("exclusive grants", lambda: grant(server, "b")["mode"] == "exclusive")
+            report = manager(server)
+            self.assertEqual((report["deciding"], report["faults"]), ("static", 0), report)
 
     def test_a_host_is_replaced(self):
         with Tree() as tree, Server(MODELS, config(), tree.arguments()) as server:
