@@ -85,9 +85,12 @@ static void policy_print(yyjson_val *root)
     }
     yyjson_arr_foreach(yyjson_obj_get(root, "tenants"), i, count, item)
     {
-        printf("%-24s %-9s slots %3.0f  workers %2.0f  batch %3.0f  last change: %s\n",
+        printf("%-24s %-9s slots %3.0f  weight %5.0f  slice %4.1f ms  workers %2.0f  batch %3.0f  "
+               "last change: %s\n",
                control_text(item, "tenant"), control_text(item, "mode"),
                yyjson_get_num(yyjson_obj_get(item, "slots")),
+               yyjson_get_num(yyjson_obj_get(item, "weight")),
+               yyjson_get_num(yyjson_obj_get(item, "slice_ns")) / 1e6,
                yyjson_get_num(yyjson_obj_get(item, "workers")),
                yyjson_get_num(yyjson_obj_get(item, "batch_rows")), control_text(item, "why"));
     }

@@ -18,7 +18,8 @@ struct serve_options {
     uint64_t poll_interval_ns, grace_ns, memory_reserve_bytes, tick_ns;
     const char *policy, *decision_log;
     struct option_list policy_options;
-    bool sandbox;
+    bool sandbox, knobs;
+    const char *knob_root;
 };
 
 enum { NOT_GIVEN = -1 };
@@ -131,6 +132,16 @@ static const struct option serve_table[] = {
      .offset = offsetof(struct serve_options, sandbox),
      .default_text = "true",
      .help = "confine hosts (--no-sandbox: do not)"},
+    {.name = "knobs",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct serve_options, knobs),
+     .default_text = "true",
+     .help = "let policies divide the node, see: roost node (--no-knobs: do not)"},
+    {.name = "knob-root",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct serve_options, knob_root),
+     .unit = "DIR",
+     .help = "a tree of plain files in place of the machine's, to try policies on"},
     {.name = "log-level",
      .type = OPTION_STRING,
      .offset = offsetof(struct serve_options, log_level),
@@ -213,6 +224,8 @@ static void serve_override(void *user, struct settings *settings)
         settings->memory_reserve_bytes = options->memory_reserve_bytes;
     }
     settings->sandbox &= options->sandbox;
+    settings->knobs &= options->knobs;
+    replace_text(&settings->knob_root, options->knob_root);
 }
 
 static int serve_read_config(const struct serve_options *options, struct settings *settings)

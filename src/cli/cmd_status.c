@@ -79,7 +79,40 @@ static void print_ladder(yyjson_val *variants)
     }
 }
 
-static void print_lane(yyjson_val *lane)
+/* Columns for what this node can divide. */
+struct columns {
+    bool weight, slice, cache;
+};
+
+static bool has_knob(yyjson_val *manager, const char *name)
+{
+    size_t i, count;
+    yyjson_val *knob;
+    yyjson_arr_foreach(yyjson_obj_get(manager, "knobs"), i, count, knob)
+    {
+        if (yyjson_equals_str(knob, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_knobs(yyjson_val *grant, const struct columns *columns)
+{
+    char slice[32];
+    if (columns->weight) {
+        printf("%6.0f ", number(grant, "weight"));
+    }
+    if (columns->slice) {
+        bool idle = strcmp(control_text(grant, "class"), "idle") == 0;
+        printf("%6s ", idle ? "idle" : span(number(grant, "slice_ns"), slice, sizeof slice));
+    }
+    if (columns->cache) {
+        printf("%4.0f %4.0f ", number(grant, "ways"), number(grant, "bandwidth"));
+    }
+}
+
+static void print_lane(yyjson_val *lane, const struct columns *columns)
 {
     yyjson_val *window = yyjson_obj_get(lane, "window"), *grant = yyjson_obj_get(lane, "grant");
     char slo[32], tail[32], cores[16] = "shared";
@@ -97,9 +130,9 @@ static void print_lane(yyjson_val *lane)
     } else {
         printf("%7s ", "-");
     }
-    printf("%6.0f %6s %3.0f %7.2f %6.0f ", number(lane, "queue_requests"), cores,
-           number(grant, "workers"), number(window, "cpu_cores"),
-           number(lane, "resident_bytes") / (1 << 20));
+    printf("%6.0f %6s %3.0f ", number(lane, "queue_requests"), cores, number(grant, "workers"));
+    print_knobs(grant, columns);
+    printf("%7.2f %6.0f ", number(window, "cpu_cores"), number(lane, "resident_bytes") / (1 << 20));
     print_ladder(yyjson_obj_get(lane, "variants"));
     const char *reason = control_text(lane, "reason");
     printf("%s%s\n", reason[0] != '\0' ? "  " : "", reason);
@@ -113,16 +146,23 @@ static void print_status(yyjson_val *root)
            yyjson_is_true(yyjson_obj_get(root, "ready")) ? "ready" : "not ready",
            number(root, "cores"), number(root, "memory_left_bytes") / (1 << 20),
            number(root, "memory_bytes") / (1 << 20), control_text(manager, "policy"),
-           number(manager, "moves"), number(manager, "faults"), fault[0] != '\0' ? "; last: " : "",
-           fault);
-    printf("%-20s %-11s %8s %7s %9s %9s %7s %6s %6s %3s %7s %6s  %s\n", "TENANT", "STATE", "REQ/S",
-           "ROWS", "TAIL", "SLO", "WITHIN", "QUEUE", "CORES", "WRK", "CPU", "MIB",
+           number(manager, "moves"), number(manager, "faults") + number(manager, "apply_failures"),
+           fault[0] != '\0' ? "; last: " : "", fault);
+    struct columns columns = {
+        .weight = has_knob(manager, "weight"),
+        .slice = has_knob(manager, "slice") || has_knob(manager, "class"),
+        .cache = has_knob(manager, "ways") || has_knob(manager, "bandwidth"),
+    };
+    printf("%-20s %-11s %8s %7s %9s %9s %7s %6s %6s %3s %s%s%s%7s %6s  %s\n", "TENANT", "STATE",
+           "REQ/S", "ROWS", "TAIL", "SLO", "WITHIN", "QUEUE", "CORES", "WRK",
+           columns.weight ? "WEIGHT " : "", columns.slice ? " SLICE " : "",
+           columns.cache ? "WAYS  BW% " : "", "CPU", "MIB",
            "VARIANTS (*serves +stands by >starts !failed)");
     size_t i, count;
     yyjson_val *lane;
     yyjson_arr_foreach(yyjson_obj_get(root, "lanes"), i, count, lane)
     {
-        print_lane(lane);
+        print_lane(lane, &columns);
     }
     fflush(stdout);
 }

@@ -76,7 +76,8 @@ bool knob_owner_dead(const struct knobs *knobs, const char *name)
     if (sscanf(name, "roost-%d-%llu%n", &pid, &start, &length) != 2 || pid <= 0 ||
         (name[length] != '\0' && name[length] != '-'))
         return false;
-    return process_start(knobs, pid) != start;
+    unsigned long long found = process_start(knobs, pid);
+    return found == 0 || found != start;
 }
 
 void knob_leftovers(const struct knobs *knobs, const char *directory,
@@ -229,6 +230,21 @@ enum roost_err knobs_apply(struct knobs *knobs, const struct knob_plan *plan, st
     knobs->hosts = hosts;
     knobs->host_count = plan->host_count;
     return ROOST_OK;
+}
+
+void knobs_ease(const struct knobs *knobs, int pid)
+{
+    struct journal journal;
+    char list[FILE_PATH_BYTES_MAX + 16];
+    journal_init(&journal, knobs->pretend);
+    for (unsigned kind = 0; kind < GROUPS_KINDS && !knobs->pretend; kind++) {
+        const struct knob_groups *groups = &knobs->groups[kind];
+        (void)snprintf(list, sizeof list, "%s/cgroup.procs", groups->home);
+        /* Where it is already, and through the same gate as any other move. */
+        if (groups->parent[0] != '\0')
+            (void)journal_move(&journal, pid, list, list, NULL);
+    }
+    journal_keep(&journal);
 }
 
 unsigned knobs_groups_shared(const struct knobs *knobs)

@@ -63,7 +63,7 @@ struct knob_ranges {
 /* What one process is to have. Zero everywhere: as if nobody had touched it. */
 struct knob_grant {
     struct cpus cpus;      /* empty: anywhere */
-    unsigned weight;       /* 1 to 10000; 0: 100, the default */
+    unsigned weight;       /* 1 to 10000; 0: 100, the default; no matter when idle */
     unsigned quota_tenths; /* of a core; 0: no cap */
     uint64_t slice_ns;     /* 0: the kernel's */
     bool idle;
@@ -109,6 +109,13 @@ const struct knob_ranges *knobs_ranges(const struct knobs *knobs);
  */
 enum roost_err knobs_apply(struct knobs *knobs, const struct knob_plan *plan,
                            struct detail *detail);
+
+/*
+ * The first move of a process between control groups in a while waits for the kernel for some
+ * 10 ms, those right after it do not. This waits in its place, so that a knobs_apply soon after it
+ * with this process new in its plan is quick. Changes nothing; any thread.
+ */
+void knobs_ease(const struct knobs *knobs, int pid);
 
 /* How many groups of ways and bandwidth share one with others, since there are too few. */
 unsigned knobs_groups_shared(const struct knobs *knobs);

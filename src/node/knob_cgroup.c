@@ -20,6 +20,7 @@ enum {
     PERIOD_US = 10000,
     TENTH_US = PERIOD_US / 10,
     WEIGHT_DEFAULT = 100,
+    WEIGHT_MAX = 10000,
     SHARES_DEFAULT = 1024,
     SHARES_MIN = 2,
     PATH_BYTES = FILE_PATH_BYTES_MAX + 64,
@@ -51,14 +52,23 @@ static bool list_has(const char *directory, const char *file, const char *word)
 
 /* The kernel wants a group that divides something among children to have no process itself; only
  * the root is excepted. */
-static bool v2_divisible(const char *parent, const char *controller)
+static bool v2_divisible(const char *parent)
 {
     char path[PATH_BYTES], text[16];
-    if (list_has(parent, "cgroup.subtree_control", controller))
-        return true;
     bool root = !has(parent, "cgroup.type");
     (void)setting_read(path_of(path, parent, "cgroup.procs"), text, sizeof text);
     return root || text[0] == '\0';
+}
+
+/* We may be in a group of our own below the one that was given to us, so that that one has no
+ * processes and can be divided. The root of all is never given to anyone. */
+static void v2_step_up(char *group)
+{
+    char above[2 * FILE_PATH_BYTES_MAX];
+    (void)snprintf(above, sizeof above, "%s", group);
+    *strrchr(above, '/') = '\0';
+    if (!v2_divisible(group) && has(above, "cgroup.type") && v2_divisible(above))
+        *strrchr(group, '/') = '\0';
 }
 
 static void leftover_remove(const struct knobs *knobs, const char *path)
@@ -83,8 +93,12 @@ static bool groups_find(struct knobs *knobs, unsigned kind, const struct cgroup_
     char parent[2 * FILE_PATH_BYTES_MAX];
     (void)snprintf(parent, sizeof parent, "%s%s", files->hierarchies[controller].mount,
                    files->hierarchies[controller].group);
-    bool fits = strlen(parent) + 96 < sizeof groups->parent;
-    if (!fits || (access(parent, W_OK) != 0))
+    if (strlen(parent) + 96 >= sizeof groups->parent)
+        return false;
+    memcpy(groups->home, parent, strlen(parent) + 1);
+    if (kind == GROUPS_V2 && files->hierarchies[controller].group[0] != '\0')
+        v2_step_up(parent);
+    if (access(parent, W_OK) != 0)
         return false;
     memcpy(groups->parent, parent, strlen(parent) + 1);
     (void)path_join(groups->own, sizeof groups->own, groups->parent, knobs->owner);
@@ -100,7 +114,7 @@ static bool v2_probe(struct knobs *knobs, const char *controller, const char **r
         *reason = "no control group that may be divided: needs a writable cgroup tree";
     else if (!list_has(parent, "cgroup.controllers", controller))
         *reason = "the controller is not delegated to our control group";
-    else if (!v2_divisible(parent, controller))
+    else if (!v2_divisible(parent))
         *reason = "our control group has processes of its own, so it cannot be divided: start "
                   "Roost in a group whose children divide it (systemd: Delegate=yes and "
                   "DelegateSubgroup=)";
@@ -162,7 +176,8 @@ static bool needs(const struct knobs *knobs, unsigned kind, const struct knob_gr
 {
     if (grant == NULL || knobs->groups[kind].parent[0] == '\0')
         return false;
-    bool cpu = grant->weight != 0 || grant->quota_tenths != 0;
+    /* In a group with a weight an idle thread would only be idle among its own. */
+    bool cpu = (grant->weight != 0 && !grant->idle) || grant->quota_tenths != 0;
     bool set = !cpus_empty(&grant->cpus);
     bool cpu_v1 = knobs->groups[GROUPS_V1_CPU].parent[0] != '\0';
     bool set_v1 = knobs->groups[GROUPS_V1_CPUSET].parent[0] != '\0';
@@ -181,7 +196,7 @@ static bool grants_equal(const struct knob_grant *a, const struct knob_grant *b)
     static const struct knob_grant none;
     a = a != NULL ? a : &none;
     b = b != NULL ? b : &none;
-    return a->weight == b->weight && a->quota_tenths == b->quota_tenths &&
+    return a->weight == b->weight && a->quota_tenths == b->quota_tenths && a->idle == b->idle &&
            memcmp(&a->cpus, &b->cpus, sizeof a->cpus) == 0;
 }
 
@@ -203,10 +218,9 @@ static enum roost_err cpuset_inherit(struct journal *journal, const char *from, 
     return put(journal, group, file, text, detail);
 }
 
-static enum roost_err group_ready(const struct knobs *knobs, unsigned kind, const char *from,
-                                  const char *group, struct journal *journal, struct detail *detail)
+static enum roost_err group_ready(unsigned kind, const char *from, const char *group,
+                                  struct journal *journal, struct detail *detail)
 {
-    (void)knobs;
     enum roost_err err = journal_group(journal, group, detail);
     if (err == ROOST_OK && kind == GROUPS_V1_CPUSET) {
         err = cpuset_inherit(journal, from, group, "cpuset.mems", detail);
@@ -214,6 +228,42 @@ static enum roost_err group_ready(const struct knobs *knobs, unsigned kind, cons
             err = cpuset_inherit(journal, from, group, "cpuset.cpus", detail);
     }
     return err;
+}
+
+static bool weight_by_v2(const struct knobs *knobs)
+{
+    return knobs->groups[GROUPS_V1_CPU].parent[0] == '\0' && knobs->reports[KNOB_WEIGHT].available;
+}
+
+static unsigned weight_of(const struct knob_grant *grant)
+{
+    /* Only a cap puts an idle process into a group. */
+    return grant->idle ? 1 : grant->weight == 0 ? WEIGHT_DEFAULT : grant->weight;
+}
+
+/* Of the group that has all hosts in it: as one thread on every core, against those who are not in
+ * it, the supervisor among them. */
+static unsigned weight_of_all(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus > WEIGHT_MAX / WEIGHT_DEFAULT ? WEIGHT_MAX
+           : cpus > 0                         ? (unsigned)cpus * WEIGHT_DEFAULT
+                                              : WEIGHT_DEFAULT;
+}
+
+static enum roost_err put_weight(const struct knobs *knobs, unsigned kind, const char *group,
+                                 unsigned weight, struct journal *journal, struct detail *detail)
+{
+    char text[32];
+    unsigned shares = (unsigned)((uint64_t)weight * SHARES_DEFAULT / WEIGHT_DEFAULT);
+    bool v1 = kind == GROUPS_V1_CPU;
+    if (!v1 && !(kind == GROUPS_V2 && weight_by_v2(knobs)))
+        return ROOST_OK;
+    (void)snprintf(text, sizeof text, "%u",
+                   !v1                   ? weight
+                   : shares < SHARES_MIN ? SHARES_MIN
+                                         : shares);
+    return put(journal, group, v1 ? "cpu.shares" : "cpu.weight", text, detail);
 }
 
 static enum roost_err v2_enable(const struct knobs *knobs, const char *group,
@@ -241,21 +291,21 @@ static enum roost_err own_make(const struct knobs *knobs, unsigned kind, struct 
     if (kind == GROUPS_V2)
         err = v2_enable(knobs, groups->parent, journal, detail);
     if (err == ROOST_OK)
-        err = group_ready(knobs, kind, groups->parent, groups->own, journal, detail);
+        err = group_ready(kind, groups->parent, groups->own, journal, detail);
     if (err == ROOST_OK && kind == GROUPS_V2)
         err = v2_enable(knobs, groups->own, journal, detail);
+    if (err == ROOST_OK)
+        err = put_weight(knobs, kind, groups->own, weight_of_all(), journal, detail);
     return err;
 }
 
-static enum roost_err put_cpu_v1(struct journal *journal, const char *group,
-                                 const struct knob_grant *grant, struct detail *detail)
+static enum roost_err put_cpu_v1(const struct knobs *knobs, struct journal *journal,
+                                 const char *group, const struct knob_grant *grant,
+                                 struct detail *detail)
 {
     char text[32];
-    unsigned weight = grant->weight == 0 ? WEIGHT_DEFAULT : grant->weight;
-    unsigned shares = (unsigned)((uint64_t)weight * SHARES_DEFAULT / WEIGHT_DEFAULT);
-    (void)snprintf(text, sizeof text, "%u", shares < SHARES_MIN ? SHARES_MIN : shares);
-    enum roost_err err = put(journal, group, "cpu.shares", text, detail);
-    if (err != ROOST_OK || !has(group, "cpu.cfs_quota_us"))
+    enum roost_err err = put_weight(knobs, GROUPS_V1_CPU, group, weight_of(grant), journal, detail);
+    if (err != ROOST_OK || !knobs->reports[KNOB_QUOTA].available)
         return err;
     (void)snprintf(text, sizeof text, "%d", PERIOD_US);
     err = put(journal, group, "cpu.cfs_period_us", text, detail);
@@ -268,11 +318,8 @@ static enum roost_err put_v2(const struct knobs *knobs, struct journal *journal,
                              const struct knob_grant *grant, struct detail *detail)
 {
     char text[1024];
-    enum roost_err err = ROOST_OK;
-    if (knobs->groups[GROUPS_V1_CPU].parent[0] == '\0' && knobs->reports[KNOB_WEIGHT].available) {
-        (void)snprintf(text, sizeof text, "%u",
-                       grant->weight == 0 ? WEIGHT_DEFAULT : grant->weight);
-        err = put(journal, group, "cpu.weight", text, detail);
+    enum roost_err err = put_weight(knobs, GROUPS_V2, group, weight_of(grant), journal, detail);
+    if (weight_by_v2(knobs)) {
         if (grant->quota_tenths == 0)
             (void)snprintf(text, sizeof text, "max %d", PERIOD_US);
         else
@@ -305,11 +352,11 @@ static enum roost_err host_apply(const struct knobs *knobs, unsigned kind,
     bool member = needs(knobs, kind, knob_in_force(knobs, host->pid));
     enum roost_err err = own_make(knobs, kind, journal, detail);
     if (err == ROOST_OK && !member)
-        err = group_ready(knobs, kind, knobs->groups[kind].own, group, journal, detail);
+        err = group_ready(kind, knobs->groups[kind].own, group, journal, detail);
     if (err == ROOST_OK && kind == GROUPS_V2)
         err = put_v2(knobs, journal, group, &host->grant, detail);
     else if (err == ROOST_OK && kind == GROUPS_V1_CPU)
-        err = put_cpu_v1(journal, group, &host->grant, detail);
+        err = put_cpu_v1(knobs, journal, group, &host->grant, detail);
     else if (err == ROOST_OK)
         err = put(journal, group, "cpuset.cpus", cpus_format(&host->grant.cpus, text, sizeof text),
                   detail);
@@ -317,7 +364,7 @@ static enum roost_err host_apply(const struct knobs *knobs, unsigned kind,
         return err;
     (void)snprintf(list, sizeof list, "%s/cgroup.procs", group);
     err = journal_move(journal, host->pid, list,
-                       path_of(back, knobs->groups[kind].parent, "cgroup.procs"), detail);
+                       path_of(back, knobs->groups[kind].home, "cgroup.procs"), detail);
     return knob_gone(err) ? ROOST_OK : err;
 }
 
@@ -328,7 +375,7 @@ static enum roost_err host_leave(const struct knobs *knobs, unsigned kind, int p
     host_group(knobs, kind, pid, group);
     (void)snprintf(list, sizeof list, "%s/cgroup.procs", group);
     enum roost_err err = journal_move(
-        journal, pid, path_of(back, knobs->groups[kind].parent, "cgroup.procs"), list, detail);
+        journal, pid, path_of(back, knobs->groups[kind].home, "cgroup.procs"), list, detail);
     return knob_gone(err) ? ROOST_OK : err;
 }
 

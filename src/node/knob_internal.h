@@ -13,8 +13,9 @@ enum { KNOB_OWNER_BYTES = 64 };
 
 /* Where processes are put; one for v2, one for each controller of v1. */
 struct knob_groups {
-    char parent[FILE_PATH_BYTES_MAX]; /* the group that we found ourselves in */
-    char own[FILE_PATH_BYTES_MAX];    /* ours, with one group per process in it */
+    char home[FILE_PATH_BYTES_MAX];   /* the group that we found ourselves in */
+    char parent[FILE_PATH_BYTES_MAX]; /* the one that is divided: home, or the one above it */
+    char own[FILE_PATH_BYTES_MAX];    /* ours in it, with one group per process */
     bool used;                        /* `own` is there */
 };
 

@@ -142,6 +142,8 @@ static void version_1(void **state)
     if (apply(&host, 1, &detail) != ROOST_OK)
         fail_msg("%s", detail.text);
     expect(own("sys/fs/cgroup/cpu", "/2000000001/cpu.shares"), "2048");
+    expect(own("sys/fs/cgroup/cpu", "/2000000001/cpu.cfs_quota_us"), "15000");
+    expect(own("sys/fs/cgroup/cpu", "/2000000001/cpu.cfs_period_us"), "10000");
     expect(own("sys/fs/cgroup/cpu", "/2000000001/cgroup.procs"), "2000000001");
     expect(own("sys/fs/cgroup/cpuset", "/2000000001/cpuset.cpus"), "1-2");
     expect(own("sys/fs/cgroup/cpuset", "/2000000001/cpuset.mems"), "0");
@@ -168,6 +170,44 @@ static void version_2(void **state)
     knobs_close(knobs);
     knobs = NULL;
     assert_false(file_exists(at(own("sys/fs/cgroup/a", ""))));
+}
+
+/* As systemd's DelegateSubgroup has it: the supervisor below the group that was given to it. */
+static void the_group_above_is_divided(void **state)
+{
+    (void)state;
+    v2_tree();
+    put("proc/self/cgroup", "0::/a/supervisor\n");
+    put("sys/fs/cgroup/a/supervisor/cgroup.controllers", "cpuset cpu memory\n");
+    put("sys/fs/cgroup/a/supervisor/cgroup.type", "domain\n");
+    put("sys/fs/cgroup/a/supervisor/cgroup.procs", "17\n");
+    start();
+    struct detail detail = {""};
+    struct knob_host host = {HOST_A, {.weight = 300}};
+    if (apply(&host, 1, &detail) != ROOST_OK)
+        fail_msg("%s", detail.text);
+    expect(own("sys/fs/cgroup/a", "/2000000001/cpu.weight"), "300");
+    assert_int_equal(apply(NULL, 0, &detail), ROOST_OK);
+    expect("sys/fs/cgroup/a/supervisor/cgroup.procs", "17\n2000000001");
+}
+
+/* An idle process would compete with its group's weight. */
+static void who_is_idle_has_no_weight(void **state)
+{
+    (void)state;
+    v1_tree();
+    start();
+    struct detail detail = {""};
+    struct knob_host hosts[] = {{HOST_A, {.weight = 100}}, {HOST_B, {.weight = 50}}};
+    assert_int_equal(apply(hosts, 2, &detail), ROOST_OK);
+    hosts[1].grant.idle = true;
+    assert_int_equal(apply(hosts, 2, &detail), ROOST_OK);
+    assert_true(file_exists(at(own("sys/fs/cgroup/cpu", "/2000000001"))));
+    assert_false(file_exists(at(own("sys/fs/cgroup/cpu", "/2000000002"))));
+    hosts[1].grant.quota_tenths = 3;
+    assert_int_equal(apply(hosts, 2, &detail), ROOST_OK);
+    expect(own("sys/fs/cgroup/cpu", "/2000000002/cpu.shares"), "10");
+    expect(own("sys/fs/cgroup/cpu", "/2000000002/cpu.cfs_quota_us"), "3000");
 }
 
 static void a_group_with_processes_is_not_divided(void **state)
@@ -254,6 +294,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_empty_machine_says_why, begin, end),
         cmocka_unit_test_setup_teardown(version_1, begin, end),
         cmocka_unit_test_setup_teardown(version_2, begin, end),
+        cmocka_unit_test_setup_teardown(the_group_above_is_divided, begin, end),
+        cmocka_unit_test_setup_teardown(who_is_idle_has_no_weight, begin, end),
         cmocka_unit_test_setup_teardown(a_group_with_processes_is_not_divided, begin, end),
         cmocka_unit_test_setup_teardown(half_way_is_nowhere, begin, end),
         cmocka_unit_test_setup_teardown(what_a_dead_one_left_is_removed, begin, end),

@@ -377,8 +377,8 @@ static void roost_decide(void *state, const struct roost_view *view, struct roos
         improve(&turn);
     }
     roost_refuse(&turn, asked);
-    roost_share_cores(&turn);
     roost_share_turns(&turn);
+    roost_share_cores(&turn);
     for (uint32_t i = 0; i < view->tenant_count; i++) {
         plan->tenants[i].standby = roost_next_cheaper(&turn, i);
     }
@@ -389,7 +389,7 @@ const struct roost_policy policy_roost = {
     .contract = ROOST_POLICY_CONTRACT,
     .name = "roost",
     .summary = "predicts what each tenant needs, and chooses weights and variants together",
-    .version = "1",
+    .version = "2",
     .tenants_max = ROOST_POLICY_TENANTS_MAX,
     .options = roost_option_table,
     .option_count = sizeof roost_option_table / sizeof roost_option_table[0],

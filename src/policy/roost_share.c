@@ -9,6 +9,9 @@ static const double weight_drift = 1.5, weight_pause_s = 1;
 /* A run is short beside another that takes so many times longer. */
 static const double slice_contrast = 4;
 static const double slice_long_ns = 2e6, slice_default_ns = 3e6;
+/* What the weight of those with short turns is to that of all others, and the cores that they may
+ * need for it. */
+static const double short_weight = 20, short_cores = 0.25;
 
 static double value_per_core(const struct roost_turn *turn, uint32_t tenant)
 {
@@ -75,6 +78,30 @@ static void divide_plenty(const struct roost_turn *turn, double *shares)
     }
 }
 
+/*
+ * A short turn is no use to who may not take it: after a run the scheduler lets others have what
+ * that took, by weight, before the same thread may push them aside again, and an arrival meanwhile
+ * waits for the clock's next tick. A weight that is large against the others' makes that time
+ * short. It takes nothing from them: what such a tenant does not need they have.
+ */
+static void favour_short(const struct roost_turn *turn, double *shares)
+{
+    double others = 0;
+    uint32_t count = 0;
+    bool favoured[ROOST_POLICY_TENANTS_MAX];
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        const struct roost_load *load = &turn->loads[i];
+        favoured[i] = turn->plan->tenants[i].grant.slice_ns > 0 && load->critical &&
+                      load->need < short_cores * turn->cores;
+        count += favoured[i];
+        others += favoured[i] ? 0 : shares[i];
+    }
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        double least = others * short_weight / (count > 0 ? count : 1);
+        shares[i] = favoured[i] && shares[i] < least ? least : shares[i];
+    }
+}
+
 /* Cores that each tenant's weight should stand for. */
 static void ideal_shares(const struct roost_turn *turn, double *shares)
 {
@@ -87,6 +114,7 @@ static void ideal_shares(const struct roost_turn *turn, double *shares)
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         shares[i] = shares[i] < least ? least : shares[i];
     }
+    favour_short(turn, shares);
 }
 
 void roost_share_cores(struct roost_turn *turn)

@@ -57,6 +57,10 @@ static void status_grant(struct json_writer *w, const struct lane *lane,
     json_field_uint(w, "weight", grant->weight);
     json_field_uint(w, "workers", grant->workers);
     json_field_uint(w, "batch_rows", grant->batch_rows);
+    json_field_uint(w, "slice_ns", grant->slice_ns);
+    json_field_string(w, "class", grant->sched_class == ROOST_CLASS_IDLE ? "idle" : "normal");
+    json_field_uint(w, "ways", grant->ways);
+    json_field_uint(w, "bandwidth", grant->bandwidth);
     json_field_string(w, "cpus", cpus_format(&lane->cpus, cpus, sizeof cpus));
     json_field_uint(w, "since_change_ns", seen->since_change_ns);
     json_end_object(w);

@@ -12,6 +12,7 @@
 #include "node/schedule.h"
 #include "policy/registry.h"
 #include "policy/runner.h"
+#include "serve/grants.h"
 #include "serve/lane.h"
 #include "serve/manager_internal.h"
 #include "serve/server.h"
@@ -22,6 +23,7 @@ enum { TENANTS_LEAST = 16 };
 /* A decision on the tick may take so much of the time to the next one. */
 static const uint64_t tick_parts = 4;
 static const uint64_t postponed_told = 100; /* ticks */
+static const unsigned failures_most = 40;   /* plans in a row that a knob undid */
 
 /* ---- room for a policy ----------------------------------------------------------------- */
 
@@ -214,15 +216,20 @@ static void manager_act(struct manager *manager, const struct roost_view *view,
                         const struct roost_plan *plan)
 {
     struct detail detail;
-    for (uint32_t i = 0; i < view->tenant_count; i++) {
-        manager->moves += !view_grant_equal(&plan->tenants[i].grant, &view->tenants[i].grant);
-    }
     if (manager_apply(manager->server, view, manager->room.lanes, plan,
                       manager->room.runner.policy->name, &detail) != ROOST_OK) {
         manager->apply_failures++;
+        /* Told once, though the policy asks again on every tick. */
+        if (manager->failures_in_row++ == 0 || strcmp(manager->last_fault.text, detail.text) != 0) {
+            log_error("policy.apply", "tick=%llu reason=%s result=\"grants are kept\"",
+                      (unsigned long long)manager->tick, LOG_Q(detail.text));
+        }
         manager->last_fault = detail;
-        log_error("policy.apply", "tick=%llu reason=%s result=\"grants are kept\"",
-                  (unsigned long long)manager->tick, LOG_Q(detail.text));
+        return;
+    }
+    manager->failures_in_row = 0;
+    for (uint32_t i = 0; i < view->tenant_count; i++) {
+        manager->moves += !view_grant_equal(&plan->tenants[i].grant, &view->tenants[i].grant);
     }
 }
 
@@ -321,10 +328,33 @@ static void manager_act_pending(struct manager *manager)
     }
 }
 
+/* A knob that never works again would keep everything else from being moved, too: the policy begins
+ * anew on a node that has none. */
+static void manager_give_up_knobs(struct manager *manager)
+{
+    struct detail detail, fault = manager->last_fault;
+    char *options = room_options(&manager->room);
+    log_error("knob.given_up", "failures=%u reason=%s result=\"policies go on without knobs\"",
+              manager->failures_in_row, LOG_Q(fault.text));
+    manager->failures_in_row = 0;
+    grants_give_up(manager->server->grants);
+    manager_let_go(manager->server);
+    if (options != NULL &&
+        manager_set_policy(manager, manager->room.policy->name, options, &detail) != ROOST_OK) {
+        log_error("policy.refused", "reason=%s result=\"it goes on as it was\"",
+                  LOG_Q(detail.text));
+    }
+    free(options);
+    manager->last_fault = fault;
+}
+
 static void manager_tick(struct manager *manager)
 {
     if (manager->server->state != SERVER_RUNNING) {
         return;
+    }
+    if (manager->failures_in_row >= failures_most && !manager->working) {
+        manager_give_up_knobs(manager);
     }
     if (manager->working) {
         /* The tick waits for the decision, which may lack a core just now: by its number the plan

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/plan.h"
+#include "serve/grants.h"
 #include "serve/lane.h"
 #include "serve/manager.h"
 #include "serve/server.h"
@@ -36,12 +37,18 @@ void manager_hold(struct lane *lane)
 
 void manager_let_go(struct server *server)
 {
+    bool any = false;
     for (size_t i = 0; i < server->tenant_count; i++) {
         struct tenant *tenant = server->tenants[i];
         if (tenant->hold.held) {
+            any = true;
             tenant->hold = (struct tenant_hold){0};
             hold_changed(tenant);
         }
+    }
+    struct detail detail = {""};
+    if (any && grants_apply(server, 0, &detail) != ROOST_OK) {
+        log_error("knob.apply", "why=\"nobody decides any more\" reason=%s", LOG_Q(detail.text));
     }
 }
 
@@ -106,11 +113,13 @@ static void log_move(const struct roost_view *view, const struct roost_plan *pla
     plan_reason_format(plan, view, tenant, sentence, sizeof sentence);
     log_info(
         "policy.move",
-        "policy=%s tenant=%s tick=%llu variant=%s mode=%s slots=%u workers=%u batch=%u shed=%s "
-        "why=%s reason=%s",
+        "policy=%s tenant=%s tick=%llu variant=%s mode=%s slots=%u weight=%u workers=%u batch=%u "
+        "shed=%s slice_us=%llu class=%s ways=%u bandwidth=%u why=%s reason=%s",
         policy, seen->name, (unsigned long long)view->tick, seen->variants[grant->variant].name,
-        grant->mode == ROOST_EXCLUSIVE ? "exclusive" : "shared", grant->slots, grant->workers,
-        grant->batch_rows, grant->shed == ROOST_SHED_SLO ? "slo" : "configured",
+        grant->mode == ROOST_EXCLUSIVE ? "exclusive" : "shared", grant->slots, grant->weight,
+        grant->workers, grant->batch_rows, grant->shed == ROOST_SHED_SLO ? "slo" : "configured",
+        (unsigned long long)grant->slice_ns / NS_PER_US,
+        grant->sched_class == ROOST_CLASS_IDLE ? "idle" : "normal", grant->ways, grant->bandwidth,
         plan_reason_name(planned->reason.code), LOG_Q(sentence));
 }
 
@@ -146,36 +155,80 @@ static void apply_standby(struct lane *lane, const struct roost_tenant *seen, ui
     }
 }
 
+/* What everybody is to hold, before it is. */
+static enum roost_err holds_plan(const struct server *server, const struct roost_view *view,
+                                 struct lane *const *lanes, const struct roost_plan *plan,
+                                 struct tenant_hold *holds, uint64_t *ways_rest_mask)
+{
+    uint32_t count = plan->tenant_count;
+    struct cpus *cpus = calloc(count + 1, sizeof *cpus);
+    uint64_t *masks = calloc(count + 1, sizeof *masks);
+    bool divided = false;
+    if (cpus == NULL || masks == NULL) {
+        free(cpus);
+        free(masks);
+        return ROOST_NO_MEMORY;
+    }
+    cores_divide(server, lanes, plan, cpus);
+    plan_way_masks(plan, &view->node, masks, ways_rest_mask);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct roost_plan_tenant *planned = &plan->tenants[i];
+        holds[i] = lanes[i]->tenant->hold;
+        if (!view_grant_equal(&planned->grant, &view->tenants[i].grant)) {
+            holds[i].changed_ns = view->now_ns;
+            holds[i].reason = planned->reason;
+        }
+        holds[i].grant = planned->grant;
+        holds[i].cpus = cpus[i];
+        holds[i].ways_mask = masks[i];
+        divided |= planned->grant.ways > 0;
+    }
+    *ways_rest_mask = divided ? *ways_rest_mask : 0;
+    free(cpus);
+    free(masks);
+    return ROOST_OK;
+}
+
+static void holds_swap(struct lane *const *lanes, struct tenant_hold *holds, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct tenant_hold hold = lanes[i]->tenant->hold;
+        lanes[i]->tenant->hold = holds[i];
+        holds[i] = hold;
+    }
+}
+
 enum roost_err manager_apply(struct server *server, const struct roost_view *view,
                              struct lane *const *lanes, const struct roost_plan *plan,
                              const char *policy, struct detail *detail)
 {
-    struct cpus *cpus = calloc(plan->tenant_count + 1, sizeof *cpus);
-    if (cpus == NULL) {
+    uint64_t ways_rest_mask;
+    struct tenant_hold *holds = calloc(plan->tenant_count + 1, sizeof *holds);
+    if (holds == NULL ||
+        holds_plan(server, view, lanes, plan, holds, &ways_rest_mask) != ROOST_OK) {
+        free(holds);
         return detail_set(detail, ROOST_NO_MEMORY, "out of memory");
     }
-    cores_divide(server, lanes, plan, cpus);
+    holds_swap(lanes, holds, plan->tenant_count);
+    enum roost_err err = grants_apply(server, ways_rest_mask, detail);
+    if (err != ROOST_OK) {
+        holds_swap(lanes, holds, plan->tenant_count);
+        free(holds);
+        return err;
+    }
     for (uint32_t i = 0; i < plan->tenant_count; i++) {
-        const struct roost_plan_tenant *planned = &plan->tenants[i];
-        struct tenant_hold *hold = &lanes[i]->tenant->hold;
-        const struct roost_grant *seen = &view->tenants[i].grant;
-        bool changed = !view_grant_equal(&planned->grant, seen);
-        bool update = changed || !cpus_equal(&hold->cpus, &cpus[i]);
+        bool changed = !view_grant_equal(&plan->tenants[i].grant, &view->tenants[i].grant);
         if (changed) {
-            hold->changed_ns = view->now_ns;
-            hold->reason = planned->reason;
             log_move(view, plan, i, policy);
         }
-        hold->grant = planned->grant;
-        hold->cpus = cpus[i];
-        if (update) {
+        if (changed || !cpus_equal(&holds[i].cpus, &lanes[i]->tenant->hold.cpus)) {
             hold_changed(lanes[i]->tenant);
         }
     }
+    free(holds);
     for (uint32_t i = 0; i < plan->tenant_count; i++) {
         apply_variant(lanes[i], &plan->tenants[i], view->tenants[i].grant.variant);
         apply_standby(lanes[i], &view->tenants[i], plan->tenants[i].standby);
     }
-    free(cpus);
     return ROOST_OK;
 }

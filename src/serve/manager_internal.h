@@ -41,6 +41,7 @@ struct manager {
     struct other_meter other;
     /* For reports. */
     uint64_t moves, apply_failures;
+    unsigned failures_in_row;        /* plans that were undone, one after the other */
     uint64_t decisions;              /* that were judged */
     uint64_t faults, overruns;       /* of earlier rooms */
     uint64_t spent_ns, spent_max_ns; /* CPU time of decisions */

@@ -4,6 +4,7 @@
 #include "base/options.h"
 #include "core/plan.h"
 #include "policy/registry.h"
+#include "serve/grants.h"
 #include "serve/lane.h"
 #include "serve/manager_internal.h"
 #include "serve/server.h"
@@ -38,14 +39,44 @@ static void report_holds(struct json_writer *w, const struct server *server)
         json_field_string(w, "tenant", tenant->name);
         json_field_string(w, "mode", grant->mode == ROOST_EXCLUSIVE ? "exclusive" : "shared");
         json_field_uint(w, "slots", grant->slots);
+        json_field_uint(w, "weight", grant->weight);
         json_field_uint(w, "workers", grant->workers);
         json_field_uint(w, "batch_rows", grant->batch_rows);
         json_field_string(w, "shed", grant->shed == ROOST_SHED_SLO ? "slo" : "configured");
+        json_field_uint(w, "slice_ns", grant->slice_ns);
+        json_field_string(w, "class", grant->sched_class == ROOST_CLASS_IDLE ? "idle" : "normal");
+        json_field_uint(w, "ways", grant->ways);
+        json_field_uint(w, "bandwidth", grant->bandwidth);
         json_field_string(w, "cpus", cpus_format(&tenant->hold.cpus, cpus, sizeof cpus));
         json_field_string(w, "why", plan_reason_name(tenant->hold.reason.code));
         json_end_object(w);
     }
     json_end_array(w);
+}
+
+static double grant_weight(const struct roost_grant *grant)
+{
+    return grant->weight;
+}
+static double grant_cores(const struct roost_grant *grant)
+{
+    return (double)grant->slots / ROOST_SLOTS_PER_CORE;
+}
+static double grant_slice_s(const struct roost_grant *grant)
+{
+    return (double)grant->slice_ns / 1e9;
+}
+static double grant_idle(const struct roost_grant *grant)
+{
+    return grant->sched_class == ROOST_CLASS_IDLE;
+}
+static double grant_ways(const struct roost_grant *grant)
+{
+    return grant->ways;
+}
+static double grant_bandwidth(const struct roost_grant *grant)
+{
+    return (double)grant->bandwidth / ROOST_BANDWIDTH_FULL;
 }
 
 void manager_write_status(struct manager *manager, struct json_writer *w)
@@ -68,6 +99,7 @@ void manager_write_status(struct manager *manager, struct json_writer *w)
     json_field_uint(w, "moves", manager->moves);
     json_field_uint(w, "faults", manager->faults + room->runner.faults);
     json_field_uint(w, "overruns", manager->overruns + room->runner.overruns);
+    json_field_uint(w, "apply_failures", manager->apply_failures);
     json_field_uint(w, "decision_max_us", manager->spent_max_ns / NS_PER_US);
     json_field_bool(w, "overloaded", (manager->flags & ROOST_PLAN_OVERLOADED) != 0);
     json_field_double(w, "other_cores",
@@ -76,8 +108,46 @@ void manager_write_status(struct manager *manager, struct json_writer *w)
                           : 0);
     json_field_string(w, "last_fault", manager->last_fault.text);
     report_knobs(w, node.knobs);
+    grants_write_status(manager->server->grants, w);
     report_holds(w, manager->server);
     json_end_object(w);
+}
+
+/* What tenants hold of the knobs that there are. */
+static void report_grants(struct prom *prom, const struct server *server)
+{
+    static const struct {
+        uint32_t knobs; /* any of them */
+        const char *name, *help;
+        double (*value)(const struct roost_grant *grant);
+    } families[] = {
+        {ROOST_KNOB_WEIGHT, "roost_grant_weight", "Weight when CPU time is short", grant_weight},
+        {ROOST_KNOB_CORES | ROOST_KNOB_QUOTA, "roost_grant_cores", "Cores held alone; 0: shared",
+         grant_cores},
+        {ROOST_KNOB_SLICE, "roost_grant_slice_seconds", "A turn on a core; 0: the kernel's",
+         grant_slice_s},
+        {ROOST_KNOB_CLASS, "roost_grant_idle", "1: runs only when no one else wants the core",
+         grant_idle},
+        {ROOST_KNOB_WAYS, "roost_grant_ways", "Ways of the last-level cache held alone",
+         grant_ways},
+        {ROOST_KNOB_BANDWIDTH, "roost_grant_bandwidth_ratio", "Part of the memory bandwidth",
+         grant_bandwidth},
+    };
+    struct roost_node node;
+    manager_see_node(server, &node);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if ((node.knobs & families[i].knobs) == 0) {
+            continue;
+        }
+        prom_family(prom, families[i].name, PROM_GAUGE, families[i].help);
+        for (size_t t = 0; t < server->tenant_count; t++) {
+            const struct tenant *tenant = server->tenants[t];
+            const struct prom_label label[] = {{"model", tenant->name}};
+            if (tenant->hold.held) {
+                prom_double(prom, label, 1, families[i].value(&tenant->hold.grant));
+            }
+        }
+    }
 }
 
 static void report_number(struct prom *prom, const char *name, enum prom_type type,
@@ -111,4 +181,5 @@ void manager_write_metrics(const struct manager *manager, struct prom *prom)
                   (double)manager->spent_ns / 1e9);
     report_number(prom, "roost_manager_cpu_seconds", PROM_COUNTER, "CPU time of ticks",
                   (double)manager->cpu_ns / 1e9);
+    report_grants(prom, manager->server);
 }

@@ -2,6 +2,7 @@
 /* From lanes to the view that policies and people see. */
 #include "base/clock.h"
 #include "core/view_build.h"
+#include "serve/grants.h"
 #include "serve/lane.h"
 #include "serve/manager.h"
 #include "serve/server.h"
@@ -17,6 +18,7 @@ void manager_see_node(const struct server *server, struct roost_node *node)
         .memory_bytes = server->limits.memory_bytes,
     };
     node->knobs |= cores > 1 ? ROOST_KNOB_CORES : 0;
+    grants_see_node(server->grants, node);
 }
 
 static uint32_t see_state(const struct lane *lane, unsigned variant, uint64_t now_ns)

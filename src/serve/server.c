@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "serve/api.h"
 #include "serve/control.h"
+#include "serve/grants.h"
 #include "serve/lane.h"
 #include "serve/manager.h"
 #include "serve/reconcile.h"
@@ -288,6 +289,10 @@ static enum roost_err server_start(struct server *server, struct detail *detail)
     if (err != ROOST_OK) {
         return err;
     }
+    err = grants_open(server, &server->grants, detail);
+    if (err != ROOST_OK) {
+        return err;
+    }
     server->permits = server->limits.cpu_count == 0 ? 1 : server->limits.cpu_count;
     if (server->engine_error.text[0] != '\0') {
         log_error("engine.open", "reason=\"%s\"", server->engine_error.text);
@@ -347,6 +352,8 @@ int server_run(struct settings *settings, const struct server_options *options)
         if (server->spawner != NULL) {
             spawner_stop(server->spawner);
         }
+        grants_close(server->grants);
+        server->grants = NULL;
         if (server->loop_open) {
             server_finish(server);
             uv_run(&server->loop, UV_RUN_DEFAULT); /* until what was opened is closed */
@@ -361,6 +368,7 @@ int server_run(struct settings *settings, const struct server_options *options)
     reconcile_request(server->reconcile, false, NULL, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     spawner_stop(server->spawner);
+    grants_close(server->grants);
     int exit_code = server->exit_code;
     log_info("server.stopped", "exit=%d", exit_code);
     if (exit_code == 0) {

@@ -19,6 +19,7 @@
 #include "serve/settings.h"
 #include "serve/spin.h"
 
+struct grants;
 struct lane;
 struct manager;
 struct reconcile;
@@ -57,6 +58,7 @@ struct server {
     unsigned permits; /* starts that may begin now */
     unsigned ticks;
     struct reconcile *reconcile;
+    struct grants *grants;
     struct manager *manager;
     bool first_reconciled;
     bool http_drained;

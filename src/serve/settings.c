@@ -106,6 +106,7 @@ void settings_init(struct settings *settings)
         .repository_api = true,
         .cache_bytes_max = UINT64_C(20) << 30,
         .sandbox = true,
+        .knobs = true,
         .strict_readiness = true,
         .grace_ns = 30 * NS_PER_S,
         .default_deadline_ns = 30 * NS_PER_S,

@@ -83,6 +83,8 @@ struct settings {
     uint64_t cache_bytes_max;  /* (default: 20 GiB); 0: no limit */
     char *engine_library;      /* (optional) path of ONNX Runtime's library */
     bool sandbox;              /* (default: true) */
+    bool knobs;                /* (default: true) the node's knobs are used */
+    char *knob_root;           /* (optional) a tree of plain files in place of the machine's */
     bool strict_readiness;     /* (default: true) ready only when every tenant is */
     bool strict_config;        /* (default: false) else config.pbtxt is completed from the model */
     uint64_t grace_ns;         /* SIGTERM: time to finish; (default: 30 s) */

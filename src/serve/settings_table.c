@@ -65,6 +65,12 @@ static const struct settings_key server_keys[] = {
         "ONNX Runtime's shared library; absent: looked for in the usual places"),
     KEY(settings, "sandbox", BOOL, FLAG, sandbox, 0, 0,
         "hosts give up network, privileges and other files"),
+    KEY(settings, "knobs", BOOL, FLAG, knobs, 0, 0,
+        "policies divide the node by control groups, scheduling and resctrl, where it can be; read "
+        "at "
+        "the start"),
+    KEY(settings, "knob_root", STRING, PATH, knob_root, 0, 0,
+        "a tree of plain files in place of the machine's, to try policies on; absent: the machine"),
     KEY(settings, "strict_readiness", BOOL, FLAG, strict_readiness, 0, 0,
         "ready only when every tenant is; false: when one is"),
     KEY(settings, "strict_config", BOOL, FLAG, strict_config, 0, 0,

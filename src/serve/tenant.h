@@ -10,6 +10,7 @@ struct tenant_hold {
     bool held; /* false: as configured */
     struct roost_grant grant;
     struct cpus cpus;    /* that go with it; empty: anywhere */
+    uint64_t ways_mask;  /* of the ways that it holds alone */
     uint64_t changed_ns; /* when it last changed */
     struct roost_reason reason;
 };

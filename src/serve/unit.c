@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/grants.h"
 #include "serve/lane.h"
 #include "serve/prepare.h"
 #include "serve/server.h"
@@ -91,6 +92,9 @@ static void unit_free(struct unit *unit)
         file_remove_tree(unit->stage, NULL); /* a few files; what stays is swept a day later */
     }
     lane_unit_gone(unit->lane, unit);
+    if (unit->grantable) {
+        grants_unit_gone(unit->server);
+    }
     free(unit);
 }
 
@@ -227,6 +231,7 @@ static void unit_host_ready(struct unit *unit, uint64_t now_ns)
     unit->ready_ns = now_ns;
     unit_measure(unit);
     unit_permit_give(unit);
+    grants_unit_ready(unit);
     lane_unit_ready(unit->lane, unit);
 }
 

@@ -56,8 +56,9 @@ struct unit {
     bool exited;   /* reaped; only what it left is still handled */
     bool killed;   /* by us, because it hung */
     bool lifted;
-    bool suspect; /* a request that saw a host die runs, and nothing beside it */
-    bool starved; /* waits for memory that hosts which end now will free */
+    bool suspect;   /* a request that saw a host die runs, and nothing beside it */
+    bool starved;   /* waits for memory that hosts which end now will free */
+    bool grantable; /* has its tenant's grant, where there is one (grants.h) */
     uint64_t started_ns, process_started_ns, ready_ns;
     uint64_t last_done_ns;  /* when its newest result was done */
     uint64_t taken_over_ns; /* in a switch that found requests waiting, until its first result */
