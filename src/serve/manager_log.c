@@ -59,7 +59,9 @@ void manager_log_policy(struct manager_log *log, const char *const *assignments,
 
 void manager_log_before(struct manager_log *log, const struct policy_runner *runner)
 {
-    if (log->fd < 0 || log->begun) {
+    /* A change to `static` after faults is told too: whoever replays a file that begins between
+     * those faults does not know of them all. */
+    if (log->fd < 0 || (log->begun && log->decides == runner->policy)) {
         return;
     }
     bool own = runner->policy == runner->chosen;
@@ -76,6 +78,7 @@ void manager_log_before(struct manager_log *log, const struct policy_runner *run
     }
     decision_log_add_policy(&log->out, &record);
     log->begun = true;
+    log->decides = runner->policy;
 }
 
 static void log_end(struct manager_log *log, const char *reason)
