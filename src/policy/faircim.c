@@ -30,7 +30,8 @@ struct record {
     uint32_t rungs_down;     /* that this policy has sent it */
     uint32_t doublings;      /* of its wait before the next upgrade */
     uint32_t upgraded;       /* 1: its last move was up, and is still on trial */
-    uint32_t lower_variant;  /* where it came from then */
+    uint32_t lower_variant;  /* where it came from then, */
+    uint32_t upper_variant;  /* and where it went; elsewhere by now: somebody's hand */
     uint64_t calm_at_trial;  /* unused intervals since the upgrade */
     uint64_t wait_intervals; /* still to pass before it may go up */
 };
@@ -146,7 +147,7 @@ static uint32_t next_rung(const struct faircim_state *self, const struct roost_v
     uint32_t found = ROOST_NONE;
     for (uint32_t i = 0; i < tenant->variant_count; i++) {
         double cost = cost_of(self, tenant, i);
-        bool beyond = cost > 0 && (down ? cost < from : cost > from);
+        bool beyond = cost > 0 && from > 0 && (down ? cost < from : cost > from);
         bool nearer = found == ROOST_NONE || (down ? cost > best : cost < best);
         if (beyond && nearer && view_may_switch(view, tenant, i)) {
             found = i;
@@ -194,7 +195,7 @@ static uint32_t on_trial(const struct faircim_state *self, const struct roost_vi
 {
     for (uint32_t i = 0; i < view->tenant_count; i++) {
         const struct record *record = &self->records[i];
-        if (record->upgraded != 0 &&
+        if (record->upgraded != 0 && view->tenants[i].grant.variant == record->upper_variant &&
             view_may_switch(view, &view->tenants[i], record->lower_variant)) {
             return i;
         }
@@ -288,6 +289,7 @@ static void upgrade(struct faircim_state *self, const struct roost_view *view,
     record->rungs_down--;
     record->upgraded = 1;
     record->lower_variant = view->tenants[chosen].grant.variant;
+    record->upper_variant = rung;
     record->calm_at_trial = 0;
     plan->tenants[chosen].grant.variant = rung;
     policy_reason(plan, chosen, ROOST_REASON_HEADROOM, ROOST_NONE, (double)self->calm, reached);

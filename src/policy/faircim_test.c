@@ -190,6 +190,27 @@ static void a_bad_upgrade_is_undone_and_waits_longer(void **state)
     desk_fini(&desk);
 }
 
+/* Whoever was sent elsewhere by hand since its upgrade is not sent up again because of it. */
+static void a_hand_ends_a_trial(void **state)
+{
+    (void)state;
+    struct desk desk;
+    set_table(&desk, NULL);
+    desk_decide(&desk);
+    view_fixture_load(&desk.store.tenants[0], 100, 2 * slo_ns);
+    assert_true(desk_decide(&desk));
+    view_fixture_load(&desk.store.tenants[0], 10, slo_ns / 4);
+    while (!desk_decide(&desk)) {
+    }
+    assert_int_equal(desk_grant(&desk, 0)->variant, 0);
+    desk.store.tenants[0].grant.variant = desk.store.tenants[0].serving = 2;
+    view_fixture_load(&desk.store.tenants[0], 10, 2 * slo_ns);
+    assert_true(desk_decide(&desk));
+    assert_int_equal(desk_grant(&desk, 0)->variant, 2);
+    assert_int_equal(desk_reason(&desk, 1)->code, ROOST_REASON_HEAVIEST);
+    desk_fini(&desk);
+}
+
 static void the_paper_has_no_way_up(void **state)
 {
     (void)state;
@@ -236,6 +257,7 @@ int main(void)
         cmocka_unit_test(upgrades_wait_for_calm_and_room),
         cmocka_unit_test(no_upgrade_without_slack),
         cmocka_unit_test(a_bad_upgrade_is_undone_and_waits_longer),
+        cmocka_unit_test(a_hand_ends_a_trial),
         cmocka_unit_test(the_paper_has_no_way_up),
         cmocka_unit_test(a_loop_settles),
     };

@@ -31,6 +31,7 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
 {
     const struct roost_recent *recent = &tenant->recent;
     double span_s = (double)recent->length_ns * 1e-9;
+    record->calibration = record->calibration > 0 ? record->calibration : 1;
     if (span_s <= 0) {
         return;
     }
@@ -42,7 +43,6 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
         record->quick = record->slow = window_s > 0 ? (double)tenant->window.arrivals / window_s
                                                     : rate;
         record->used_cores = cores;
-        record->calibration = 1;
     }
     double quick_s = quick_span_s(record->slow);
     record->quick += part_of(span_s, quick_s) * (rate - record->quick);
@@ -135,11 +135,12 @@ static bool misses_now(const struct roost_tenant *tenant)
 }
 
 static void learn_trial(struct roost_record *record, const struct roost_options *options,
-                        double elapsed_s)
+                        uint32_t variant, double elapsed_s)
 {
     record->trial_s += elapsed_s;
     record->blocked_s -= record->blocked_s < elapsed_s ? record->blocked_s : elapsed_s;
-    if (record->on_trial != 0 && record->trial_s * 1e9 >= (double)options->trial_ns) {
+    /* Over, or never begun: its host did not start, or somebody's hand chose another. */
+    if (record->trial_s * 1e9 >= (double)options->trial_ns || variant != record->trial_to) {
         record->on_trial = 0;
     }
     /* A failure is forgotten after a time without another. */
@@ -157,7 +158,7 @@ void roost_learn(struct roost_turn *turn)
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         learn_rate(record, tenant);
         learn_parallel(record, tenant, turn->elapsed_s);
-        learn_trial(record, &turn->self->options, turn->elapsed_s);
+        learn_trial(record, &turn->self->options, tenant->grant.variant, turn->elapsed_s);
         bool misses = misses_now(tenant);
         double window_s = (double)tenant->window.length_ns * 1e-9;
         turn->fresh = turn->fresh || (record->rose != 0 && record->steady_s < window_s) ||
