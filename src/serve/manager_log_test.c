@@ -100,16 +100,31 @@ static unsigned decisions_in(const char *path, bool fresh, size_t state_bytes)
     return decisions;
 }
 
+/* A log of nothing, but a log. */
+static void assert_empty(const char *path)
+{
+    char *data;
+    size_t length;
+    struct decision_log_reader reader;
+    struct decision_log_record record;
+    assert_int_equal(file_read(path, CAP_BYTES, &data, &length, NULL), ROOST_OK);
+    assert_int_equal(decision_log_open(&reader, data, length, NULL), ROOST_OK);
+    assert_int_equal(decision_log_next(&reader, &record, NULL), ROOST_NOT_FOUND);
+    free(data);
+}
+
 static void test_rotates(void **state)
 {
     struct fixture *fixture = *state;
     unsigned all = 0;
     assert_int_equal(manager_log_open(&fixture->log, fixture->path, CAP_BYTES, NULL), ROOST_OK);
+    assert_empty(fixture->path);
     while (!file_exists(fixture->old)) {
         decide(fixture);
         all++;
     }
     size_t state_bytes = fixture->runner.state_bytes;
+    assert_empty(fixture->path);
     assert_int_equal(decisions_in(fixture->old, true, state_bytes), all);
     for (int i = 0; i < 3; i++) {
         decide(fixture);
@@ -168,8 +183,8 @@ static void test_none(void **state)
 static void test_full(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(manager_log_open(&fixture->log, "/dev/full", CAP_BYTES, NULL), ROOST_OK);
-    decide(fixture);
+    struct detail detail;
+    assert_int_equal(manager_log_open(&fixture->log, "/dev/full", CAP_BYTES, &detail), ROOST_OK);
     assert_int_equal(fixture->log.fd, -1);
     decide(fixture);
 }
