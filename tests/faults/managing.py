@@ -105,6 +105,10 @@ class Managing(unittest.TestCase):
 
     def test_changed_at_run_time(self):
         with Server(MODELS, CONFIG, TICK) as server:
+            server.stop()
+            log = os.path.join(server.directory, "decisions")
+            server.arguments = [*TICK, "--decision-log", log]
+            server.start()
             self.assertEqual(policy(server).json()["policy"], "none")
             with Load(server, {"t": 2, "other": 2}) as load:
                 for name in (*POLICIES, *POLICIES[::-1]):
@@ -120,6 +124,8 @@ class Managing(unittest.TestCase):
             self.assertEqual(policy(server, "nobody").status, 404)
             self.assertEqual(policy(server, "static", "mode=both").status, 400)
             self.assertEqual(policy(server).json()["policy"], "none")
+            server.stop()
+            replay(log)
 
     def test_tenants_come_and_go(self):
         """Also more of them than the policy accepts: then everybody keeps what they have."""
@@ -170,10 +176,11 @@ class Managing(unittest.TestCase):
         with Server(MODELS, config) as server:
             server.stop()
             log = os.path.join(server.directory, "decisions")
-            server.arguments = ["--tick", "10 ms", "--policy", "static", "--decision-log", log]
+            server.arguments = ["--tick", "10 ms", "--policy", "roost", "--decision-log", log]
             server.start()
-            wait_for("a second file", lambda: os.path.exists(log + ".1"))
-            wait_decisions(server, 5)
+            with Load(server, {"t": 1, "other": 1}):
+                wait_for("a second file", lambda: os.path.exists(log + ".1"))
+                wait_decisions(server, 5)
             server.stop()
             self.assertLessEqual(os.path.getsize(log) + os.path.getsize(log + ".1"), 1 << 20)
             replay(log + ".1")
