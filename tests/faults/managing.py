@@ -92,6 +92,23 @@ class Managing(unittest.TestCase):
             server.wait_log(r"policy\.move policy=faircim tenant=t .*why=heaviest")
             self.assertGreaterEqual(server.metrics()["roost_policy_moves", None], 1)
 
+    def test_next_rung(self):
+        """The rung that the policy asks for cannot be loaded: the old one serves, then the next."""
+        models = {**MODELS, "torn": fake_model("load_ms 300", "fail_load the weights are torn")}
+        config = CONFIG.replace("      - {model: small", "      - {model: torn, accuracy: 0.8, "
+                                "mflops: 99}\n      - {model: small")
+        arguments = [*TICK, "--policy", "faircim", "--policy-option", "interval=20ms",
+                     "--policy-option", "settle=20ms"]
+        with Server(models, config, arguments) as server:
+            with Load(server, {"t": 3}) as load:
+                wait_for("the rung after it",
+                         lambda: server.lanes("t")[0]["variant"] == "small")
+                load.progress("t", 10)
+            load.assert_all_good()
+            assert_conserved(server, load, ["t"])
+            self.assertIn("weights are torn", server.lanes("t")[0]["variants"][1]["reason"])
+            self.assertEqual(policy(server).json()["faults"], 0)
+
     def test_floor(self):
         config = CONFIG.replace("slo: p95 2 ms", "slo: p95 2 ms\n    accuracy_floor: 0.8")
         arguments = [*TICK, "--policy", "faircim", "--policy-option", "interval=20ms",
