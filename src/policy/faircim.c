@@ -54,7 +54,8 @@ static const struct option faircim_option_table[] = {
      .offset = AT(rus),
      .choices = rus_sources,
      .default_text = "declared",
-     .help = "cost of a row: declared MFLOPs, FLOPs counted in the graph, or measured CPU time"},
+     .help = "cost of a row: declared MFLOPs (counted ones for a tenant that declares none), FLOPs "
+             "counted in the graph, or measured CPU time"},
     {.name = "interval",
      .type = OPTION_DURATION,
      .offset = AT(interval_ns),
@@ -128,10 +129,16 @@ static enum roost_err faircim_init(void *state, const void *options, uint32_t te
     return ROOST_OK;
 }
 
+/* Counted MFLOPs stand for declared ones where a tenant declares none. */
 static double cost_of(const struct faircim_state *self, const struct roost_tenant *tenant,
                       uint32_t variant)
 {
-    return policy_cost(tenant, variant, (enum view_cost)self->options.rus);
+    enum view_cost source = (enum view_cost)self->options.rus;
+    bool told = source != VIEW_COST_DECLARED;
+    for (uint32_t i = 0; i < tenant->variant_count && !told; i++) {
+        told = tenant->variants[i].mflops_declared > 0;
+    }
+    return policy_cost(tenant, variant, told ? source : VIEW_COST_COUNTED);
 }
 
 static double rus_of(const struct faircim_state *self, const struct roost_tenant *tenant)

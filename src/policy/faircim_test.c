@@ -116,6 +116,24 @@ static void rus_has_three_sources(void **state)
     }
 }
 
+static void counted_costs_stand_for_undeclared_ones(void **state)
+{
+    (void)state;
+    struct desk desk;
+    set_table(&desk, NULL);
+    desk_decide(&desk);
+    struct roost_variant *variants = view_store_variants(&desk.store, 2);
+    for (uint32_t v = 0; v < 3; v++) {
+        variants[v].mflops_declared = 0;
+        variants[v].flops_counted = 1e12 / (1 + v);
+    }
+    view_fixture_load(&desk.store.tenants[0], 10, 2 * slo_ns);
+    assert_true(desk_decide(&desk));
+    assert_int_equal(desk_grant(&desk, 2)->variant, 1);
+    assert_true(desk_reason(&desk, 2)->values[1] == 10 * 1e6);
+    desk_fini(&desk);
+}
+
 static void upgrades_wait_for_calm_and_room(void **state)
 {
     (void)state;
@@ -254,6 +272,7 @@ int main(void)
         cmocka_unit_test(nothing_cheaper_is_told),
         cmocka_unit_test(floors_failures_and_switches_are_respected),
         cmocka_unit_test(rus_has_three_sources),
+        cmocka_unit_test(counted_costs_stand_for_undeclared_ones),
         cmocka_unit_test(upgrades_wait_for_calm_and_room),
         cmocka_unit_test(no_upgrade_without_slack),
         cmocka_unit_test(a_bad_upgrade_is_undone_and_waits_longer),

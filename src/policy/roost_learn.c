@@ -129,9 +129,17 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
                                                     : next;
 }
 
-static bool misses_now(const struct roost_tenant *tenant)
+/* A window remembers misses that are over; what came out since the last tick tells. Where nothing
+ * did, it goes on as it was. */
+static bool learn_missed(struct roost_record *record, const struct roost_tenant *tenant,
+                         double elapsed_s)
 {
-    return policy_pressure(tenant) > 1 && (tenant->queue.late > 0 || tenant->recent.slo_misses > 0);
+    bool pressed = policy_pressure(tenant) > 1;
+    bool misses = pressed && (tenant->queue.late > 0 || tenant->recent.slo_misses > 0);
+    bool silent = pressed && tenant->recent.completions == 0;
+    bool missed = misses || (silent && record->missed_s > 0);
+    record->missed_s = missed ? record->missed_s + elapsed_s : 0;
+    return misses;
 }
 
 static void learn_trial(struct roost_record *record, const struct roost_options *options,
@@ -159,11 +167,10 @@ void roost_learn(struct roost_turn *turn)
         learn_rate(record, tenant);
         learn_parallel(record, tenant, turn->elapsed_s);
         learn_trial(record, &turn->self->options, tenant->grant.variant, turn->elapsed_s);
-        bool misses = misses_now(tenant);
+        bool misses = learn_missed(record, tenant, turn->elapsed_s);
         double window_s = (double)tenant->window.length_ns * 1e-9;
         turn->fresh = turn->fresh || (record->rose != 0 && record->steady_s < window_s) ||
                       (double)tenant->since_switch_ns * 1e-9 < window_s;
-        record->missed_s = misses ? record->missed_s + turn->elapsed_s : 0;
         content = content && !misses;
     }
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
