@@ -186,7 +186,8 @@ static bool apply(const struct clite_state *self, const struct roost_view *view,
             }
         }
         if (!view_grant_equal(grant, &view->tenants[job].grant)) {
-            plan->tenants[job].reason = *reason;
+            bool told = plan->tenants[job].reason.code == ROOST_REASON_MIGRATE;
+            plan->tenants[job].reason = told ? plan->tenants[job].reason : *reason;
             changes = true;
         }
     }

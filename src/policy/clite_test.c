@@ -177,6 +177,8 @@ static void a_hopeless_job_is_told(void **state)
     view_fixture_load(&desk.store.tenants[0], 100, 2 * slo_ns);
     desk_decide(&desk);
     assert_true(desk.plan.flags & ROOST_PLAN_OVERLOADED);
+    assert_int_equal(desk_reason(&desk, 0)->code, ROOST_REASON_MIGRATE);
+    assert_int_equal(desk_reason(&desk, 1)->code, ROOST_REASON_SAMPLE);
     desk_fini(&desk);
 }
 

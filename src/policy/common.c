@@ -69,15 +69,34 @@ uint64_t policy_samples_least(double percentile)
     return beyond < 0.001 ? 1000 : (uint64_t)(1 / beyond + 0.5);
 }
 
+/* Requests without an answer are in no tail. Where they are why too few were in time: more than 1,
+ * up to the deadline over the SLO's time when all are lost; else 0. What the policy in force has
+ * refused itself tells it nothing. */
+static double lost_pressure(const struct roost_tenant *tenant)
+{
+    const struct roost_window *window = &tenant->window;
+    bool wanted = tenant->grant.shed == ROOST_SHED_SLO;
+    double refused = wanted ? 0 : (double)window->refusals;
+    double lost = (double)window->errors + refused, due = (double)window->completions + lost;
+    double missing = tenant->slo_percentile / 100 - window->attainment;
+    if (lost <= 0 || missing <= 0 || due < (double)policy_samples_least(tenant->slo_percentile)) {
+        return 0;
+    }
+    double most = (double)tenant->deadline_ns / (double)tenant->slo_ns;
+    double share = lost / due < missing ? lost / due : missing;
+    return 1 + share * ((most > 2 ? most : 2) - 1);
+}
+
 double policy_pressure(const struct roost_tenant *tenant)
 {
     if (!view_has_slo(tenant)) {
         return 0;
     }
     const struct roost_window *window = &tenant->window;
-    double slo_ns = (double)tenant->slo_ns, pressure = 0;
+    double slo_ns = (double)tenant->slo_ns, pressure = lost_pressure(tenant);
     if (window->latency_samples >= policy_samples_least(tenant->slo_percentile)) {
-        pressure = (double)window->latency_slo_ns / slo_ns;
+        double tail = (double)window->latency_slo_ns / slo_ns;
+        pressure = tail > pressure ? tail : pressure;
     }
     double age = (double)tenant->queue.head_age_ns / slo_ns;
     bool waits = tenant->queue.requests > 0 && age > 1;

@@ -25,7 +25,8 @@ uint64_t policy_samples_least(double percentile);
 
 /*
  * How near a tenant is to missing its SLO: the measured tail, or the age of the queue's head where
- * that is past the SLO, over the SLO's time. 0: no SLO, or nothing to judge by.
+ * that is past the SLO, over the SLO's time. Above 1 too where so many requests were lost (refused,
+ * expired, failed) that too few were answered in time. 0: no SLO, or nothing to judge by.
  */
 double policy_pressure(const struct roost_tenant *tenant);
 

@@ -30,7 +30,8 @@ struct record {
     uint32_t rungs_down;     /* that this policy has sent it */
     uint32_t doublings;      /* of its wait before the next upgrade */
     uint32_t upgraded;       /* 1: its last move was up, and is still on trial */
-    uint32_t lower_variant;  /* where it came from then */
+    uint32_t lower_variant;  /* where it came from then, */
+    uint32_t upper_variant;  /* and where it went; elsewhere by now: somebody's hand */
     uint64_t calm_at_trial;  /* unused intervals since the upgrade */
     uint64_t wait_intervals; /* still to pass before it may go up */
 };
@@ -53,7 +54,8 @@ static const struct option faircim_option_table[] = {
      .offset = AT(rus),
      .choices = rus_sources,
      .default_text = "declared",
-     .help = "cost of a row: declared MFLOPs, FLOPs counted in the graph, or measured CPU time"},
+     .help = "cost of a row: declared MFLOPs (counted ones for a tenant that declares none), FLOPs "
+             "counted in the graph, or measured CPU time"},
     {.name = "interval",
      .type = OPTION_DURATION,
      .offset = AT(interval_ns),
@@ -127,10 +129,16 @@ static enum roost_err faircim_init(void *state, const void *options, uint32_t te
     return ROOST_OK;
 }
 
+/* Counted MFLOPs stand for declared ones where a tenant declares none. */
 static double cost_of(const struct faircim_state *self, const struct roost_tenant *tenant,
                       uint32_t variant)
 {
-    return policy_cost(tenant, variant, (enum view_cost)self->options.rus);
+    enum view_cost source = (enum view_cost)self->options.rus;
+    bool told = source != VIEW_COST_DECLARED;
+    for (uint32_t i = 0; i < tenant->variant_count && !told; i++) {
+        told = tenant->variants[i].mflops_declared > 0;
+    }
+    return policy_cost(tenant, variant, told ? source : VIEW_COST_COUNTED);
 }
 
 static double rus_of(const struct faircim_state *self, const struct roost_tenant *tenant)
@@ -146,7 +154,7 @@ static uint32_t next_rung(const struct faircim_state *self, const struct roost_v
     uint32_t found = ROOST_NONE;
     for (uint32_t i = 0; i < tenant->variant_count; i++) {
         double cost = cost_of(self, tenant, i);
-        bool beyond = cost > 0 && (down ? cost < from : cost > from);
+        bool beyond = cost > 0 && from > 0 && (down ? cost < from : cost > from);
         bool nearer = found == ROOST_NONE || (down ? cost > best : cost < best);
         if (beyond && nearer && view_may_switch(view, tenant, i)) {
             found = i;
@@ -194,7 +202,7 @@ static uint32_t on_trial(const struct faircim_state *self, const struct roost_vi
 {
     for (uint32_t i = 0; i < view->tenant_count; i++) {
         const struct record *record = &self->records[i];
-        if (record->upgraded != 0 &&
+        if (record->upgraded != 0 && view->tenants[i].grant.variant == record->upper_variant &&
             view_may_switch(view, &view->tenants[i], record->lower_variant)) {
             return i;
         }
@@ -288,6 +296,7 @@ static void upgrade(struct faircim_state *self, const struct roost_view *view,
     record->rungs_down--;
     record->upgraded = 1;
     record->lower_variant = view->tenants[chosen].grant.variant;
+    record->upper_variant = rung;
     record->calm_at_trial = 0;
     plan->tenants[chosen].grant.variant = rung;
     policy_reason(plan, chosen, ROOST_REASON_HEADROOM, ROOST_NONE, (double)self->calm, reached);

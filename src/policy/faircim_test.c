@@ -116,6 +116,24 @@ static void rus_has_three_sources(void **state)
     }
 }
 
+static void counted_costs_stand_for_undeclared_ones(void **state)
+{
+    (void)state;
+    struct desk desk;
+    set_table(&desk, NULL);
+    desk_decide(&desk);
+    struct roost_variant *variants = view_store_variants(&desk.store, 2);
+    for (uint32_t v = 0; v < 3; v++) {
+        variants[v].mflops_declared = 0;
+        variants[v].flops_counted = 1e12 / (1 + v);
+    }
+    view_fixture_load(&desk.store.tenants[0], 10, 2 * slo_ns);
+    assert_true(desk_decide(&desk));
+    assert_int_equal(desk_grant(&desk, 2)->variant, 1);
+    assert_true(desk_reason(&desk, 2)->values[1] == 10 * 1e6);
+    desk_fini(&desk);
+}
+
 static void upgrades_wait_for_calm_and_room(void **state)
 {
     (void)state;
@@ -190,6 +208,27 @@ static void a_bad_upgrade_is_undone_and_waits_longer(void **state)
     desk_fini(&desk);
 }
 
+/* Whoever was sent elsewhere by hand since its upgrade is not sent up again because of it. */
+static void a_hand_ends_a_trial(void **state)
+{
+    (void)state;
+    struct desk desk;
+    set_table(&desk, NULL);
+    desk_decide(&desk);
+    view_fixture_load(&desk.store.tenants[0], 100, 2 * slo_ns);
+    assert_true(desk_decide(&desk));
+    view_fixture_load(&desk.store.tenants[0], 10, slo_ns / 4);
+    while (!desk_decide(&desk)) {
+    }
+    assert_int_equal(desk_grant(&desk, 0)->variant, 0);
+    desk.store.tenants[0].grant.variant = desk.store.tenants[0].serving = 2;
+    view_fixture_load(&desk.store.tenants[0], 10, 2 * slo_ns);
+    assert_true(desk_decide(&desk));
+    assert_int_equal(desk_grant(&desk, 0)->variant, 2);
+    assert_int_equal(desk_reason(&desk, 1)->code, ROOST_REASON_HEAVIEST);
+    desk_fini(&desk);
+}
+
 static void the_paper_has_no_way_up(void **state)
 {
     (void)state;
@@ -233,9 +272,11 @@ int main(void)
         cmocka_unit_test(nothing_cheaper_is_told),
         cmocka_unit_test(floors_failures_and_switches_are_respected),
         cmocka_unit_test(rus_has_three_sources),
+        cmocka_unit_test(counted_costs_stand_for_undeclared_ones),
         cmocka_unit_test(upgrades_wait_for_calm_and_room),
         cmocka_unit_test(no_upgrade_without_slack),
         cmocka_unit_test(a_bad_upgrade_is_undone_and_waits_longer),
+        cmocka_unit_test(a_hand_ends_a_trial),
         cmocka_unit_test(the_paper_has_no_way_up),
         cmocka_unit_test(a_loop_settles),
     };

@@ -35,7 +35,7 @@ struct parties_state {
     struct parties_options options;
     uint32_t tenants_max;
     uint32_t trial_id, trial_taker_id, trial_resource; /* a unit given back; 0: none */
-    uint64_t acted_tick, violated_ticks;
+    uint64_t acted_tick, violated_from; /* the tick after the first miss in a row; 0: none */
     struct record records[];
 };
 
@@ -336,8 +336,10 @@ static void act(const struct turn *turn)
     if (tightest == ROOST_NONE) {
         return;
     }
-    uint64_t interval = policy_ticks(turn->view, self->options.interval_ns);
-    self->violated_ticks = slack_of(turn, tightest) < 0 ? self->violated_ticks + interval : 0;
+    uint64_t next = turn->view->tick + 1;
+    self->violated_from = slack_of(turn, tightest) >= 0 ? 0
+                          : self->violated_from == 0    ? next
+                                                        : self->violated_from;
     if (judge_trial(turn)) {
         return;
     }
@@ -348,8 +350,9 @@ static void act(const struct turn *turn)
     } else if (slack_of(turn, richest) > self->options.slack_high) {
         downsize(turn, richest);
     }
-    if (self->violated_ticks > policy_ticks(turn->view, self->options.migrate_ns)) {
-        ask_for_migration(turn, self->violated_ticks * turn->view->tick_ns);
+    uint64_t missed = self->violated_from == 0 ? 0 : next - self->violated_from;
+    if (missed > policy_ticks(turn->view, self->options.migrate_ns)) {
+        ask_for_migration(turn, missed * turn->view->tick_ns);
     }
 }
 

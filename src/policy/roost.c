@@ -288,6 +288,7 @@ static void adopt(struct roost_turn *turn, const struct roost_choice *choices)
                            tail_work_cores(&to) > tail_work_cores(&from);
         record->trial_s = 0;
         record->trial_from = seen->grant.variant;
+        record->trial_to = next;
         record->trial_rate = record->slow;
     }
 }

@@ -31,6 +31,7 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
 {
     const struct roost_recent *recent = &tenant->recent;
     double span_s = (double)recent->length_ns * 1e-9;
+    record->calibration = record->calibration > 0 ? record->calibration : 1;
     if (span_s <= 0) {
         return;
     }
@@ -42,7 +43,6 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
         record->quick = record->slow = window_s > 0 ? (double)tenant->window.arrivals / window_s
                                                     : rate;
         record->used_cores = cores;
-        record->calibration = 1;
     }
     double quick_s = quick_span_s(record->slow);
     record->quick += part_of(span_s, quick_s) * (rate - record->quick);
@@ -129,17 +129,26 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
                                                     : next;
 }
 
-static bool misses_now(const struct roost_tenant *tenant)
+/* A window remembers misses that are over; what came out since the last tick tells. Where nothing
+ * did, it goes on as it was. */
+static bool learn_missed(struct roost_record *record, const struct roost_tenant *tenant,
+                         double elapsed_s)
 {
-    return policy_pressure(tenant) > 1 && (tenant->queue.late > 0 || tenant->recent.slo_misses > 0);
+    bool pressed = policy_pressure(tenant) > 1;
+    bool misses = pressed && (tenant->queue.late > 0 || tenant->recent.slo_misses > 0);
+    bool silent = pressed && tenant->recent.completions == 0;
+    bool missed = misses || (silent && record->missed_s > 0);
+    record->missed_s = missed ? record->missed_s + elapsed_s : 0;
+    return misses;
 }
 
 static void learn_trial(struct roost_record *record, const struct roost_options *options,
-                        double elapsed_s)
+                        uint32_t variant, double elapsed_s)
 {
     record->trial_s += elapsed_s;
     record->blocked_s -= record->blocked_s < elapsed_s ? record->blocked_s : elapsed_s;
-    if (record->on_trial != 0 && record->trial_s * 1e9 >= (double)options->trial_ns) {
+    /* Over, or never begun: its host did not start, or somebody's hand chose another. */
+    if (record->trial_s * 1e9 >= (double)options->trial_ns || variant != record->trial_to) {
         record->on_trial = 0;
     }
     /* A failure is forgotten after a time without another. */
@@ -157,12 +166,11 @@ void roost_learn(struct roost_turn *turn)
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         learn_rate(record, tenant);
         learn_parallel(record, tenant, turn->elapsed_s);
-        learn_trial(record, &turn->self->options, turn->elapsed_s);
-        bool misses = misses_now(tenant);
+        learn_trial(record, &turn->self->options, tenant->grant.variant, turn->elapsed_s);
+        bool misses = learn_missed(record, tenant, turn->elapsed_s);
         double window_s = (double)tenant->window.length_ns * 1e-9;
         turn->fresh = turn->fresh || (record->rose != 0 && record->steady_s < window_s) ||
                       (double)tenant->since_switch_ns * 1e-9 < window_s;
-        record->missed_s = misses ? record->missed_s + turn->elapsed_s : 0;
         content = content && !misses;
     }
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {

@@ -141,9 +141,9 @@ void roost_share_cores(struct roost_turn *turn)
     turn->self->weighed_s = 0;
     for (uint32_t i = 0; i < view->tenant_count; i++) {
         double weight = round(shares[i] / total * view->tenant_count * ROOST_WEIGHT_DEFAULT);
-        weight = weight < ROOST_WEIGHT_MIN   ? ROOST_WEIGHT_MIN
-                 : weight > ROOST_WEIGHT_MAX ? ROOST_WEIGHT_MAX
-                                             : weight;
+        weight = !(weight >= ROOST_WEIGHT_MIN) ? ROOST_WEIGHT_MIN
+                 : weight > ROOST_WEIGHT_MAX   ? ROOST_WEIGHT_MAX
+                                               : weight;
         struct roost_plan_tenant *planned = &turn->plan->tenants[i];
         bool has_reason = planned->reason.code != ROOST_REASON_NONE;
         if (planned->grant.weight != (uint32_t)weight) {

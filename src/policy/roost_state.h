@@ -42,13 +42,13 @@ struct roost_record {
     uint32_t on_trial;   /* 1: went up lately */
     uint32_t failures;   /* upgrades that had to be taken back */
     double trial_s;      /* since it went up */
-    uint32_t trial_from; /* the variant that it had before */
+    uint32_t trial_from; /* the variant that it had before, */
+    uint32_t trial_to;   /* and the one that it went to */
     uint32_t given_up;   /* 1: its SLO is not worth what it would cost the others */
     double trial_rate;   /* at which it went up */
     double blocked_s;    /* until `blocked_variant` may be tried again at such a load */
     double blocked_rate, blocked_used; /* at which that failed; cores used on the node then */
     uint32_t blocked_variant;
-    uint32_t reserved;
 };
 
 struct roost_state {

@@ -40,6 +40,19 @@ static void light_load_keeps_the_best(void **state)
     loop_free(loop);
 }
 
+/* With a request every few ticks, too, a promise that the variant cannot keep is seen soon. */
+static void a_slow_tenant_is_late_too(void **state)
+{
+    (void)state;
+    static const double rungs[] = {0.95, 0.7}, rungs_ns[] = {300e6, 50e6};
+    struct loop *loop = loop_new("roost", NULL, 4);
+    loop_add(loop, 3, slo_ns, 2, rungs, rungs_ns);
+    loop_run(loop, 12);
+    assert_int_equal(loop_variant(loop, 0), 1);
+    assert_int_equal(loop_switches(loop), 1);
+    loop_free(loop);
+}
+
 /* 12 cores' worth of the best variants on two: rungs are jumped, and nobody is late for long. */
 static void heavy_load_jumps_rungs(void **state)
 {
@@ -293,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(light_load_keeps_the_best),
+        cmocka_unit_test(a_slow_tenant_is_late_too),
         cmocka_unit_test(heavy_load_jumps_rungs),
         cmocka_unit_test(accuracy_comes_back_when_load_goes),
         cmocka_unit_test(a_flash_crowd_is_met_at_once),

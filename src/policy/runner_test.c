@@ -2,6 +2,7 @@
 /* The runner with policies that misbehave, and what several policies share. */
 #include "policy/runner.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/test.h"
@@ -195,6 +196,41 @@ static void pressure_needs_something_to_go_by(void **state)
     teardown(&fixture);
 }
 
+/* No tail says anything of requests that got no answer. */
+static void lost_requests_are_late_ones(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    setup_view(&fixture);
+    struct roost_tenant *tenant = &fixture.store.tenants[0];
+    view_fixture_load(tenant, 100, 500000);
+    tenant->deadline_ns = 4 * tenant->slo_ns;
+    assert_true(policy_pressure(tenant) == 0.5);
+    /* Few enough for the SLO to be kept. */
+    tenant->window.completions = 960;
+    tenant->window.errors = 40;
+    tenant->window.attainment = 0.96;
+    assert_true(policy_pressure(tenant) == 0.5);
+    tenant->window.completions = 900;
+    tenant->window.errors = 100;
+    tenant->window.attainment = 0.9;
+    assert_true(fabs(policy_pressure(tenant) - (1 + 0.05 * 3)) < 1e-9);
+    /* Those that were answered late speak for themselves. */
+    tenant->window.latency_slo_ns = 3000000;
+    assert_true(policy_pressure(tenant) == 3);
+    tenant->window = (struct roost_window){.errors = 19};
+    assert_true(policy_pressure(tenant) == 0);
+    tenant->window.errors = 20;
+    assert_true(fabs(policy_pressure(tenant) - (1 + 0.95 * 3)) < 1e-9);
+    tenant->window.errors = 0;
+    tenant->window.refusals = 20;
+    assert_true(fabs(policy_pressure(tenant) - (1 + 0.95 * 3)) < 1e-9);
+    /* What a policy has refused on purpose is no news to it. */
+    tenant->grant.shed = ROOST_SHED_SLO;
+    assert_true(policy_pressure(tenant) == 0);
+    teardown(&fixture);
+}
+
 static void settling_takes_a_window(void **state)
 {
     (void)state;
@@ -223,6 +259,7 @@ int main(void)
         cmocka_unit_test(late_plans_are_brought_up_to_date),
         cmocka_unit_test(records_follow_their_tenants),
         cmocka_unit_test(pressure_needs_something_to_go_by),
+        cmocka_unit_test(lost_requests_are_late_ones),
         cmocka_unit_test(settling_takes_a_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

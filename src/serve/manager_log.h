@@ -15,7 +15,8 @@ struct manager_log {
     int fd; /* -1: closed */
     char *path;
     uint64_t bytes, bytes_max;
-    bool begun; /* the policy's record is in the file */
+    bool begun;                         /* the policy's record is in the file, */
+    const struct roost_policy *decides; /* and names this one */
     struct strbuf out;
     const char *const *assignments; /* of the policy, the manager's */
     size_t assignment_count;

@@ -58,16 +58,22 @@ static int teardown(void **state)
     return 0;
 }
 
-static void decide(struct fixture *fixture)
+static enum policy_outcome decide_within(struct fixture *fixture, uint64_t spent_ns)
 {
     struct detail detail;
     const struct roost_view *view = &fixture->store.view;
     manager_log_before(&fixture->log, &fixture->runner);
     policy_runner_decide(&fixture->runner, view, &fixture->plan, fixture->tenants);
-    manager_log_decision(
-        &fixture->log, view, &fixture->plan,
-        policy_runner_judge(&fixture->runner, view, &fixture->plan, 0, 0, &detail));
+    enum policy_outcome outcome = policy_runner_judge(&fixture->runner, view, &fixture->plan,
+                                                      spent_ns, 1, &detail);
+    manager_log_decision(&fixture->log, view, &fixture->plan, outcome);
     fixture->store.view.tick++;
+    return outcome;
+}
+
+static void decide(struct fixture *fixture)
+{
+    decide_within(fixture, 0);
 }
 
 /* Counts the file's decisions; its first record is a policy, with a state unless it is `fresh`. */
@@ -94,16 +100,31 @@ static unsigned decisions_in(const char *path, bool fresh, size_t state_bytes)
     return decisions;
 }
 
+/* A log of nothing, but a log. */
+static void assert_empty(const char *path)
+{
+    char *data;
+    size_t length;
+    struct decision_log_reader reader;
+    struct decision_log_record record;
+    assert_int_equal(file_read(path, CAP_BYTES, &data, &length, NULL), ROOST_OK);
+    assert_int_equal(decision_log_open(&reader, data, length, NULL), ROOST_OK);
+    assert_int_equal(decision_log_next(&reader, &record, NULL), ROOST_NOT_FOUND);
+    free(data);
+}
+
 static void test_rotates(void **state)
 {
     struct fixture *fixture = *state;
     unsigned all = 0;
     assert_int_equal(manager_log_open(&fixture->log, fixture->path, CAP_BYTES, NULL), ROOST_OK);
+    assert_empty(fixture->path);
     while (!file_exists(fixture->old)) {
         decide(fixture);
         all++;
     }
     size_t state_bytes = fixture->runner.state_bytes;
+    assert_empty(fixture->path);
     assert_int_equal(decisions_in(fixture->old, true, state_bytes), all);
     for (int i = 0; i < 3; i++) {
         decide(fixture);
@@ -121,6 +142,36 @@ static void test_rotates(void **state)
     }
 }
 
+/* A file that begins between the faults that put `static` in the policy's place tells so itself. */
+static void test_fallback_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const names[] = {"faircim", NULL, NULL, "static", NULL, NULL};
+    struct decision_log_reader reader;
+    struct decision_log_record record;
+    char *data;
+    size_t bytes;
+    assert_int_equal(manager_log_open(&fixture->log, fixture->path, CAP_BYTES, NULL), ROOST_OK);
+    assert_int_equal(decide_within(fixture, 2), POLICY_OVERRAN);
+    manager_log_close(&fixture->log);
+    assert_int_equal(manager_log_open(&fixture->log, fixture->path, CAP_BYTES, NULL), ROOST_OK);
+    for (int i = 1; i < POLICY_FAULTS_MAX; i++) {
+        assert_int_equal(decide_within(fixture, 2), POLICY_OVERRAN);
+    }
+    decide(fixture);
+    decide(fixture);
+    assert_int_equal(file_read(fixture->path, CAP_BYTES, &data, &bytes, NULL), ROOST_OK);
+    assert_int_equal(decision_log_open(&reader, data, bytes, NULL), ROOST_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(decision_log_next(&reader, &record, NULL), ROOST_OK);
+        assert_int_equal(record.kind == DECISION_LOG_POLICY, names[i] != NULL);
+        if (names[i] != NULL) {
+            assert_string_equal(record.policy.name, names[i]);
+        }
+    }
+    free(data);
+}
+
 static void test_none(void **state)
 {
     struct fixture *fixture = *state;
@@ -132,8 +183,8 @@ static void test_none(void **state)
 static void test_full(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(manager_log_open(&fixture->log, "/dev/full", CAP_BYTES, NULL), ROOST_OK);
-    decide(fixture);
+    struct detail detail;
+    assert_int_equal(manager_log_open(&fixture->log, "/dev/full", CAP_BYTES, &detail), ROOST_OK);
     assert_int_equal(fixture->log.fd, -1);
     decide(fixture);
 }
@@ -152,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rotates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fallback_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nowhere, setup, teardown),

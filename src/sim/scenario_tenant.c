@@ -159,7 +159,7 @@ void scenario_read_arrivals(struct scenario_reader *reader, const struct yaml_no
         yaml_error(reader->errors, node, "a trace needs a file, and nothing else has one");
     if (trace && (keys.states != NULL || keys.profile != NULL || keys.rate >= 0))
         yaml_error(reader->errors, node, "a trace has its own rate");
-    if (!trace && keys.rate < 0)
+    if (!trace && yaml_get(node, "rate") == NULL)
         yaml_error(reader->errors, node, "the key \"rate\" is missing");
     if (keys.states != NULL)
         read_states(reader, keys.states, options);

@@ -109,6 +109,13 @@ static void test_more_mistakes(void **state)
                  "[[1, 2ms]]}]}, {name: w, points: [[2, 1ms], [1, 1ms]]}, {name: x, base: 1ms, "
                  "load: [[2, 1]]}, {name: y, base: 1ms, points: [[1, 1ms]]}]}]}",
                  grid, 4);
+    static const char *const once[] = {
+        "x.yaml:1: tenants[0].arrivals.rate: must be between",
+        "x.yaml:1: tenants[0].variants[1].base: must be a duration",
+        "x.yaml:1: tenants[0].variants[2]: there are two variants \"v\""};
+    check_errors("{duration: 1s, node: {cores: 1}, tenants: [{name: a, arrivals: {rate: -1}, "
+                 "variants: [{name: v, base: 1ms}, {name: w, base: soon}, {name: v, base: 1ms}]}]}",
+                 once, 3);
     static const char *const none[] = {"must be a list of 1 to 256 tenants"};
     check_errors("{duration: 1s, node: {cores: 1}, tenants: []}", none, 1);
     static const char *const trace[] = {"a trace needs a file", "needs mu and sigma, or a file",

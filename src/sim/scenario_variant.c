@@ -16,6 +16,7 @@ struct variant_keys {
     double accuracy, mflops, flops, parallel, bandwidth_gbs, stall, sensitivity;
     uint64_t memory_bytes, start_ns, base_ns, per_row_ns;
     const struct yaml_node *points, *tables, *misses, *load;
+    bool mistaken; /* has been told of a mistake in it */
 };
 
 static const struct yaml_field variant_fields[] = {
@@ -230,7 +231,7 @@ static void read_service(struct scenario_reader *reader, const struct yaml_node 
         read_tables(reader, keys->tables, model);
     else if (yaml_get(node, "per_row") == NULL && keys->flops > 0 && gflops > 0)
         model->per_row_ns = keys->flops / gflops;
-    bool told = keys->points != NULL || keys->tables != NULL;
+    bool told = keys->points != NULL || keys->tables != NULL || keys->mistaken;
     if (!told && model->base_ns + model->per_row_ns <= 0)
         yaml_error(reader->errors, node,
                    "needs base or per_row, points, tables, or flops with the node's gflops");
@@ -254,7 +255,9 @@ void scenario_read_ladder(struct scenario_reader *reader, const struct yaml_node
     for (const struct yaml_node *item = node->child; item != NULL; item = item->next) {
         struct scenario_variant *variant = &ladder->variants[ladder->variant_count++];
         struct variant_keys keys = {.accuracy = -1, .start_ns = NS_PER_S, .parallel = 0.95};
+        size_t mistakes = reader->errors->count;
         yaml_read_map(item, variant_fields, scenario_variant_table.count, &keys, reader->errors);
+        keys.mistaken = reader->errors->count > mistakes;
         *variant = (struct scenario_variant){.name = keys.name != NULL ? keys.name : "",
                                              .accuracy = keys.accuracy,
                                              .mflops = keys.mflops,
@@ -265,6 +268,9 @@ void scenario_read_ladder(struct scenario_reader *reader, const struct yaml_node
             read_service(reader, item, &keys, &variant->service);
         if (keys.load != NULL)
             read_load(reader, keys.load, variant);
+        for (uint32_t i = 0; i + 1 < ladder->variant_count && keys.name != NULL; i++)
+            if (strcmp(ladder->variants[i].name, keys.name) == 0)
+                yaml_error(reader->errors, item, "there are two variants \"%.60s\"", keys.name);
     }
 }
 

@@ -92,6 +92,23 @@ class Managing(unittest.TestCase):
             server.wait_log(r"policy\.move policy=faircim tenant=t .*why=heaviest")
             self.assertGreaterEqual(server.metrics()["roost_policy_moves", None], 1)
 
+    def test_next_rung(self):
+        """The rung that the policy asks for cannot be loaded: the old one serves, then the next."""
+        models = {**MODELS, "torn": fake_model("load_ms 300", "fail_load the weights are torn")}
+        config = CONFIG.replace("      - {model: small", "      - {model: torn, accuracy: 0.8, "
+                                "mflops: 99}\n      - {model: small")
+        arguments = [*TICK, "--policy", "faircim", "--policy-option", "interval=20ms",
+                     "--policy-option", "settle=20ms"]
+        with Server(models, config, arguments) as server:
+            with Load(server, {"t": 3}) as load:
+                wait_for("the rung after it",
+                         lambda: server.lanes("t")[0]["variant"] == "small")
+                load.progress("t", 10)
+            load.assert_all_good()
+            assert_conserved(server, load, ["t"])
+            self.assertIn("weights are torn", server.lanes("t")[0]["variants"][1]["reason"])
+            self.assertEqual(policy(server).json()["faults"], 0)
+
     def test_floor(self):
         config = CONFIG.replace("slo: p95 2 ms", "slo: p95 2 ms\n    accuracy_floor: 0.8")
         arguments = [*TICK, "--policy", "faircim", "--policy-option", "interval=20ms",
@@ -105,6 +122,10 @@ class Managing(unittest.TestCase):
 
     def test_changed_at_run_time(self):
         with Server(MODELS, CONFIG, TICK) as server:
+            server.stop()
+            log = os.path.join(server.directory, "decisions")
+            server.arguments = [*TICK, "--decision-log", log]
+            server.start()
             self.assertEqual(policy(server).json()["policy"], "none")
             with Load(server, {"t": 2, "other": 2}) as load:
                 for name in (*POLICIES, *POLICIES[::-1]):
@@ -120,6 +141,8 @@ class Managing(unittest.TestCase):
             self.assertEqual(policy(server, "nobody").status, 404)
             self.assertEqual(policy(server, "static", "mode=both").status, 400)
             self.assertEqual(policy(server).json()["policy"], "none")
+            server.stop()
+            replay(log)
 
     def test_tenants_come_and_go(self):
         """Also more of them than the policy accepts: then everybody keeps what they have."""
@@ -170,10 +193,11 @@ class Managing(unittest.TestCase):
         with Server(MODELS, config) as server:
             server.stop()
             log = os.path.join(server.directory, "decisions")
-            server.arguments = ["--tick", "10 ms", "--policy", "static", "--decision-log", log]
+            server.arguments = ["--tick", "10 ms", "--policy", "roost", "--decision-log", log]
             server.start()
-            wait_for("a second file", lambda: os.path.exists(log + ".1"))
-            wait_decisions(server, 5)
+            with Load(server, {"t": 1, "other": 1}):
+                wait_for("a second file", lambda: os.path.exists(log + ".1"))
+                wait_decisions(server, 5)
             server.stop()
             self.assertLessEqual(os.path.getsize(log) + os.path.getsize(log + ".1"), 1 << 20)
             replay(log + ".1")

@@ -8,7 +8,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
 from load import Load, assert_conserved  # noqa: E402
-from roost_server import SOAK, Server, UnixConnection, fake_model, row_sums, wait_for  # noqa: E402
+from roost_server import (SOAK, Server, UnixConnection, descendants, fake_model,  # noqa: E402
+                          process_table, row_sums, wait_for)
 
 ROUNDS = 1000 if SOAK else 120
 RUNGS = ("large", "medium", "small")
@@ -247,6 +248,23 @@ class Switching(unittest.TestCase):
                 load.progress("t", 10)
                 self.assertEqual(serving(server), "old")
             load.assert_all_good()
+
+    def test_supervisor_killed(self):
+        """In the middle of a switch: nothing of it stays, and the next start serves."""
+        models, config = ladder(old=["service_us 300 30"], slow=SLOW)
+        shared = set(os.listdir("/dev/shm"))
+        with Server(models, config) as server:
+            ask_switch(server, "slow")
+            wait_for("a loading host", lambda: host_of(server, "slow", ("loading",)))
+            family = set(descendants(server.process.pid))
+            server.process.kill()
+            server.process.wait()
+            wait_for("the end of its hosts", lambda: not family & set(process_table()))
+            left = [name for name in set(os.listdir("/dev/shm")) - shared if "roost" in name]
+            self.assertEqual(left, [])
+            server.start()
+            self.assertEqual(serving(server), "old")
+            self.assertEqual(row_sums(server.infer("t")), [10])
 
     def test_unknown(self):
         models, config = good_ladder()
