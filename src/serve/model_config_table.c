@@ -314,7 +314,7 @@ static const struct config_field step_fields[] = {
 static const struct config_message step = MESSAGE(step_fields);
 static const struct config_field ensemble_fields[] = {
     ROW("step", MESSAGE, REPEATED, REFUSED, as_parent, .message = &step),
-    LEAF("max_inflight_responses", UINT32, ONE, REFUSED, as_parent),
+    LEAF("max_inflight_requests", UINT32, ONE, REFUSED, as_parent),
 };
 static const struct config_message ensemble = MESSAGE(ensemble_fields);
 
