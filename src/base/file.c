@@ -136,6 +136,14 @@ enum roost_err file_read(const char *path, size_t bytes_max, char **data, size_t
     return ROOST_OK;
 }
 
+/* Such as /dev/stdout or /dev/null, over which no file may be put. */
+static bool is_pipe_or_device(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+/* Whole, and on the disk where it is a file. */
 static int write_all(int fd, const char *data, size_t length)
 {
     while (length > 0) {
@@ -147,7 +155,19 @@ static int write_all(int fd, const char *data, size_t length)
         data += written;
         length -= (size_t)written;
     }
-    return fsync(fd);
+    return fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : -1;
+}
+
+static enum roost_err write_in_place(const char *path, const void *data, size_t length,
+                                     struct detail *detail)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno_translate(errno, path, detail);
+    int rc = write_all(fd, data, length);
+    int error = errno;
+    (void)close(fd);
+    return rc == 0 ? ROOST_OK : errno_translate(error, path, detail);
 }
 
 enum roost_err file_write_atomic(const char *path, const void *data, size_t length,
@@ -155,6 +175,8 @@ enum roost_err file_write_atomic(const char *path, const void *data, size_t leng
 {
     static _Atomic unsigned serial;
     char temporary[FILE_PATH_BYTES_MAX];
+    if (is_pipe_or_device(path))
+        return write_in_place(path, data, length, detail);
     unsigned number = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
     int size = snprintf(temporary, sizeof(temporary), "%s.%d-%u.tmp", path, (int)getpid(), number);
     if (size < 0 || (size_t)size >= sizeof(temporary))
@@ -176,6 +198,25 @@ enum roost_err file_write_atomic(const char *path, const void *data, size_t leng
         return ROOST_OK;
     (void)unlink(temporary);
     return errno_translate(error, path, detail);
+}
+
+enum roost_err file_check_writable(const char *path, struct detail *detail)
+{
+    char directory[FILE_PATH_BYTES_MAX];
+    size_t length = strlen(path);
+    if (is_pipe_or_device(path))
+        return access(path, W_OK) == 0 ? ROOST_OK : errno_translate(errno, path, detail);
+    if (length == 0 || file_is_directory(path))
+        return errno_translate(length == 0 ? ENOENT : EISDIR, path, detail);
+    if (length >= sizeof(directory))
+        return errno_translate(ENAMETOOLONG, path, detail);
+    memcpy(directory, path, length + 1);
+    char *slash = strrchr(directory, '/');
+    if (slash != NULL)
+        slash[slash == directory ? 1 : 0] = '\0';
+    if (access(slash == NULL ? "." : directory, W_OK | X_OK) != 0)
+        return errno_translate(errno, path, detail);
+    return ROOST_OK;
 }
 
 bool file_exists(const char *path)

@@ -18,9 +18,12 @@ enum roost_err file_read(const char *path, size_t bytes_max, char **data, size_t
                          struct detail *detail);
 
 /* Writes through a temporary file beside it and rename, so that a reader sees the old or the new
- * content, also after a crash. */
+ * content, also after a crash. A pipe or device that is there already is written to as it is. */
 enum roost_err file_write_atomic(const char *path, const void *data, size_t length,
                                  struct detail *detail);
+
+/* Whether file_write_atomic would get as far as writing: for those who write after long work. */
+enum roost_err file_check_writable(const char *path, struct detail *detail);
 
 bool file_exists(const char *path);
 bool file_is_directory(const char *path);

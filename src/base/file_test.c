@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,38 @@ static void failed_write_leaves_the_old(void **state)
     assert_int_equal(mkdir(folder, 0700), 0);
 }
 
+static void pipes_and_devices_stay(void **state)
+{
+    (void)state;
+    struct stat status;
+    char *data = malloc(1);
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    int fd = open(in_folder("pipe"), O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(file_check_writable(in_folder("pipe"), NULL), ROOST_OK);
+    assert_int_equal(file_write_atomic(in_folder("pipe"), "x", 1, NULL), ROOST_OK);
+    assert_int_equal(read(fd, data, 1), 1);
+    assert_int_equal(*data, 'x');
+    assert_int_equal(stat(in_folder("pipe"), &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    (void)close(fd);
+    assert_int_equal(unlink(in_folder("pipe")), 0);
+    free(data);
+}
+
+static void writable_is_known_before(void **state)
+{
+    (void)state;
+    struct detail detail = {0};
+    assert_int_equal(file_check_writable(in_folder("f"), NULL), ROOST_OK);
+    assert_false(file_exists(in_folder("f")));
+    assert_int_equal(file_check_writable("f", NULL), ROOST_OK);
+    assert_int_equal(file_check_writable("", &detail), ROOST_NOT_FOUND);
+    assert_int_equal(file_check_writable(in_folder("no/f"), &detail), ROOST_NOT_FOUND);
+    assert_non_null(strstr(detail.text, "no/f"));
+    assert_int_equal(file_check_writable(folder, &detail), ROOST_INVALID);
+}
+
 static void directories(void **state)
 {
     (void)state;
@@ -202,6 +235,8 @@ int main(void)
         FILE_TEST(proc_files_are_read),
         FILE_TEST(what_is_no_file_is_refused),
         FILE_TEST(failed_write_leaves_the_old),
+        FILE_TEST(pipes_and_devices_stay),
+        FILE_TEST(writable_is_known_before),
         FILE_TEST(directories),
         FILE_TEST(trees_are_removed_but_links_not_followed),
         FILE_TEST(sha256),

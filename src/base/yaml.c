@@ -40,7 +40,8 @@ struct builder {
     struct key_set keys;
     struct frame frames[YAML_DEPTH_MAX];
     size_t depth;
-    bool stopped;   /* going on would make no sense */
+    bool stopped;   /* at the end, or going on would make no sense */
+    bool broken;    /* the tree is not what the file meant */
     bool no_memory; /* the reason is memory */
     bool had_document;
 };
@@ -48,6 +49,12 @@ struct builder {
 static void out_of_memory(struct builder *b)
 {
     b->no_memory = true;
+    b->stopped = true;
+}
+
+static void give_up(struct builder *b)
+{
+    b->broken = true;
     b->stopped = true;
 }
 
@@ -134,20 +141,21 @@ static bool key_set_grow(struct key_set *set)
     return true;
 }
 
-static void duplicate_check(struct builder *b, const struct yaml_node *node)
+static bool is_duplicate(struct builder *b, const struct yaml_node *node)
 {
     struct key_set *set = &b->keys;
     if (2 * (set->count + 1) > set->size && !key_set_grow(set)) {
         out_of_memory(b);
-        return;
+        return false;
     }
     const struct yaml_node **slot = key_slot(set, node);
     if (*slot != NULL) {
         yaml_error(b->errors, node, "duplicate key, first given in line %u", (*slot)->key_line);
-        return;
+        return true;
     }
     *slot = node;
     set->count++;
+    return false;
 }
 
 static struct yaml_node *node_new(struct builder *b, enum yaml_kind kind, yaml_mark_t mark)
@@ -168,13 +176,13 @@ static struct yaml_node *node_new(struct builder *b, enum yaml_kind kind, yaml_m
     }
     if (++b->doc->node_count == YAML_NODES_MAX) {
         yaml_error(b->errors, node, "more than %d values in the file", YAML_NODES_MAX);
-        b->stopped = true;
+        give_up(b);
     }
     return node;
 }
 
 /* Puts a finished scalar or a list or map that begins where it belongs: it is the root, the key
- * that the map waits for, or the next item. */
+ * that the map waits for, or the next item. A duplicate is left out, and so read by nobody. */
 static void node_place(struct builder *b, struct yaml_node *node)
 {
     if (b->depth == 0) {
@@ -187,15 +195,17 @@ static void node_place(struct builder *b, struct yaml_node *node)
         frame->key = node->kind == YAML_SCALAR ? node->text : "?";
         if (node->kind == YAML_NULL)
             frame->key = "";
-        if (node->kind == YAML_LIST || node->kind == YAML_MAP)
+        if (node->kind == YAML_LIST || node->kind == YAML_MAP) {
             yaml_error(b->errors, node, "a key must be a word, not a list or a map");
+            b->broken = true;
+        }
         return;
     }
+    frame->key = NULL;
+    if (node->key != NULL && is_duplicate(b, node))
+        return;
     *frame->tail = node;
     frame->tail = &node->next;
-    frame->key = NULL;
-    if (node->key != NULL)
-        duplicate_check(b, node);
 }
 
 static bool is_null_text(const char *text)
@@ -263,7 +273,7 @@ static void container_begin(struct builder *b, enum yaml_kind kind, const yaml_c
         tag_refuse(b, node, tag);
     if (b->depth == YAML_DEPTH_MAX) {
         yaml_error(b->errors, node, "more than %d levels deep", YAML_DEPTH_MAX);
-        b->stopped = true;
+        give_up(b);
         return;
     }
     node_place(b, node);
@@ -277,6 +287,7 @@ static void alias_take(struct builder *b, const yaml_event_t *event)
         return;
     yaml_error(b->errors, node, "aliases (*%.60s) are not supported",
                (const char *)event->data.alias.anchor);
+    b->broken = true; /* what it stands for is missing, and would be complained of */
     node_place(b, node);
 }
 
@@ -285,7 +296,7 @@ static void document_begin(struct builder *b, const yaml_event_t *event)
     if (b->had_document) {
         struct yaml_node place = {.line = (unsigned)event->start_mark.line + 1};
         yaml_error(b->errors, &place, "a second document begins here; one is wanted");
-        b->stopped = true;
+        give_up(b);
     }
     b->had_document = true;
 }
@@ -341,7 +352,7 @@ static void syntax_error(struct builder *b, const yaml_parser_t *parser, const c
                    parser->context != NULL ? " " : "",
                    parser->context != NULL ? parser->context : "", parser->problem_mark.column + 1);
     }
-    b->stopped = true;
+    give_up(b);
 }
 
 static void events_take(struct builder *b, const char *text, size_t length)
@@ -381,10 +392,11 @@ enum roost_err yaml_parse(const char *text, size_t length, struct yaml_errors *e
     free(b.keys.slots);
     if (b.no_memory)
         yaml_error(errors, NULL, "out of memory");
-    if (errors->count == errors_before) {
+    if (b.no_memory || b.broken)
+        yaml_doc_free(b.doc);
+    else
         *doc = b.doc;
-        return ROOST_OK;
-    }
-    yaml_doc_free(b.doc);
-    return b.no_memory ? ROOST_NO_MEMORY : ROOST_INVALID;
+    return b.no_memory                      ? ROOST_NO_MEMORY
+           : errors->count == errors_before ? ROOST_OK
+                                            : ROOST_INVALID;
 }

@@ -40,9 +40,10 @@ struct yaml_errors {
 
 struct yaml_doc; /* owns all nodes and texts */
 
-/* Parses one document. Syntax errors and duplicate keys (all of them) are added to `errors` and
- * INVALID is returned; NO_MEMORY also adds a line. On OK *doc is the caller's (yaml_doc_free), else
- * NULL. A text without a document is a root of kind YAML_NULL. */
+/* Parses one document. Syntax errors, duplicate keys and unknown tags (all of them) are added to
+ * `errors` and INVALID is returned; NO_MEMORY also adds a line. *doc is the caller's
+ * (yaml_doc_free) on OK, and on INVALID where the rest can be read for further mistakes; else NULL.
+ * A text without a document is a root of kind YAML_NULL. */
 enum roost_err yaml_parse(const char *text, size_t length, struct yaml_errors *errors,
                           struct yaml_doc **doc);
 const struct yaml_node *yaml_root(const struct yaml_doc *doc);

@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct yaml_doc *doc = NULL;
     yaml_errors_init(&errors, "f");
     enum roost_err err = yaml_parse((const char *)data, size, &errors, &doc);
-    roost_assert((err == ROOST_OK) == (doc != NULL) && (err == ROOST_OK) == (errors.count == 0));
+    roost_assert((err == ROOST_OK) == (errors.count == 0) && (err != ROOST_OK || doc != NULL));
     if (doc != NULL)
         tree_walk(yaml_root(doc), 0, &errors);
     size_t lines = 0;

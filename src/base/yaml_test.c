@@ -41,7 +41,8 @@ static void expect_errors(const char *text, const char *lines)
     for (const char *c = lines; *c != '\0'; c++)
         count += *c == '\n' ? 1 : 0;
     assert_int_equal(yaml_parse(text, strlen(text), &errors, &doc), ROOST_INVALID);
-    assert_null(doc);
+    yaml_doc_free(doc);
+    doc = NULL;
     assert_string_equal(strbuf_text(&errors.text), lines);
     assert_int_equal(errors.count, count);
     strbuf_reset(&errors.text);

@@ -457,6 +457,18 @@ static enum roost_err load_run(const struct load_options *options, const struct 
     return err;
 }
 
+/* Nobody should learn after an hour of load that its report has no place. */
+static enum roost_err outputs_check(const struct load_options *options, struct detail *detail)
+{
+    const char *const paths[] = {options->json, options->csv, options->svg};
+    enum roost_err err = ROOST_OK;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]) && err == ROOST_OK; i++) {
+        if (paths[i] != NULL && !is_stdout(paths[i]))
+            err = file_check_writable(paths[i], detail);
+    }
+    return err;
+}
+
 static enum roost_err options_read(int argc, char **argv, struct load_options *options,
                                    struct detail *detail)
 {
@@ -488,6 +500,8 @@ int cmd_load(int argc, char **argv)
         return EXIT_FAILED;
     load_spec_init(&spec);
     enum roost_err err = options_read(argc, argv, options, &detail);
+    if (err == ROOST_OK)
+        err = outputs_check(options, &detail);
     if (err == ROOST_OK)
         err = target_parse(options->url, &target, &detail);
     if (err == ROOST_OK)

@@ -36,8 +36,7 @@ static const struct option serve_table[] = {
      .type = OPTION_LIST,
      .offset = offsetof(struct serve_options, repositories),
      .unit = "PATH",
-     .help =
-         "a Triton model repository, a directory with an ONNX file, or such a file; repeatable"},
+     .help = "a Triton model repository, a directory with an ONNX file, or such a file"},
     {.name = "host",
      .type = OPTION_STRING,
      .offset = offsetof(struct serve_options, host),
@@ -73,7 +72,7 @@ static const struct option serve_table[] = {
      .type = OPTION_LIST,
      .offset = offsetof(struct serve_options, load_models),
      .unit = "NAME",
-     .help = "with explicit: load this model at the start; repeatable; '*': all"},
+     .help = "with explicit: load this model at the start; '*': all"},
     {.name = "poll-interval",
      .type = OPTION_DURATION,
      .offset = offsetof(struct serve_options, poll_interval_ns),
@@ -114,7 +113,7 @@ static const struct option serve_table[] = {
      .type = OPTION_LIST,
      .offset = offsetof(struct serve_options, policy_options),
      .unit = "OPTION=VALUE",
-     .help = "an option of the policy; repeatable"},
+     .help = "an option of the policy"},
     {.name = "tick",
      .type = OPTION_DURATION,
      .offset = offsetof(struct serve_options, tick_ns),
@@ -195,7 +194,7 @@ static void serve_override(void *user, struct settings *settings)
             free(settings->repositories[i]);
         }
         settings->repository_count = 0;
-        for (size_t i = 0; i < options->repositories.count && i < SETTINGS_REPOSITORIES_MAX; i++) {
+        for (size_t i = 0; i < options->repositories.count; i++) {
             settings->repositories[settings->repository_count++] = strdup(
                 options->repositories.items[i]);
         }
@@ -262,6 +261,10 @@ int cmd_serve(int argc, char **argv)
         err = detail_set(&detail, ROOST_INVALID,
                          "unexpected argument '%s': give it as --model-repository %s",
                          argv[positional], argv[positional]);
+    }
+    if (err == ROOST_OK && options.repositories.count > SETTINGS_REPOSITORIES_MAX) {
+        err = detail_set(&detail, ROOST_INVALID, "--model-repository: at most %d are possible",
+                         SETTINGS_REPOSITORIES_MAX);
     }
     if (err == ROOST_OK && options.log_level != NULL &&
         log_level_parse(options.log_level, &level) != 0) {

@@ -84,6 +84,14 @@ uint64_t queue_count(const struct queue *queue)
     return queue->heap.count;
 }
 
+void queue_each(const struct queue *queue, void (*visit)(void *user, const struct queue_item *item),
+                void *user)
+{
+    for (size_t i = 0; i < queue->heap.count; i++) {
+        visit(user, item_of(queue->heap.nodes[i]));
+    }
+}
+
 static struct queue_item *queue_pop(struct queue *queue)
 {
     struct heap_node *node = heap_pop(&queue->heap);

@@ -49,6 +49,9 @@ bool queue_push(struct queue *queue, struct queue_item *item);
 void queue_remove(struct queue *queue, struct queue_item *item);
 struct queue_item *queue_head(const struct queue *queue); /* NULL when empty; stays in the queue */
 uint64_t queue_count(const struct queue *queue);
+/* Shows all that wait, in no order. */
+void queue_each(const struct queue *queue, void (*visit)(void *user, const struct queue_item *item),
+                void *user);
 
 /*
  * Takes the head and as many others with an equal key as fit into rows_max rows and items_max

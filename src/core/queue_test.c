@@ -22,6 +22,11 @@ static struct queue_item item_of(const struct shape *shape, uint64_t priority, u
                                .key = {.input_count = 1, .shapes = shape}};
 }
 
+static void sum_rows(void *user, const struct queue_item *item)
+{
+    *(uint64_t *)user += item->rows;
+}
+
 static void order(void **state)
 {
     (void)state;
@@ -34,6 +39,9 @@ static void order(void **state)
     assert_true(queue_push(&queue, &important) && queue_push(&queue, &second));
     assert_int_equal(queue_count(&queue), 4);
     assert_int_equal(queue.rows, 4);
+    uint64_t rows = 0;
+    queue_each(&queue, sum_rows, &rows);
+    assert_int_equal(rows, 4);
     for (unsigned i = 0; i < 4; i++) {
         struct queue_item *taken;
         assert_ptr_equal(queue_head(&queue), expected[i]);

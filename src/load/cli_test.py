@@ -159,6 +159,25 @@ class LoadTest(unittest.TestCase):
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn(reason, done.stderr)
 
+    def test_inputs_that_no_model_has(self):
+        for option, value in (("--range", "z=0:5"), ("--shape", "z=4"), ("--data", "z=/dev/null")):
+            done = self.run_short(option, value, "--tenant", "m")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f'no model has an input for "{value}"', done.stderr)
+        self.assertEqual(Handler.seen, 0)
+
+    def test_outputs_without_a_place_are_told_before(self):
+        for option in ("--json", "--csv", "--svg"):
+            done = self.run_short(option, self.path("none/report"))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(self.path("none/report"), done.stderr)
+        self.assertEqual(Handler.seen, 0)
+
+    def test_devices_are_written_to(self):
+        done = self.run_short("--json", "/dev/stderr")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stderr)["total"]["ok"], 30)
+
     def test_all_mistakes_of_a_file(self):
         with open(self.path("load.yaml"), "w") as file:
             file.write("tenants:\n  - name: m\n    rat: 5\n  - batch: 0\n")

@@ -171,11 +171,14 @@ static void tenant_row(const struct live *live, size_t index, const struct scrap
     }
 }
 
+/* What is to last longer has no end that anybody waits for: it runs until Ctrl-C. */
+static const uint64_t endless_ns = 24 * 3600 * NS_PER_S;
+
 static void title_write(const struct live_status *status, const char *line_end, struct strbuf *out)
 {
     strbuf_printf(out, "roost load  %s  %.1f s", status->title,
                   (double)status->elapsed_ns / (double)NS_PER_S);
-    if (status->total_ns != UINT64_MAX)
+    if (status->total_ns < endless_ns)
         strbuf_printf(out, " of %.1f s", (double)status->total_ns / (double)NS_PER_S);
     if (status->phase[0] != '\0')
         strbuf_printf(out, "  %s", status->phase);

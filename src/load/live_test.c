@@ -33,6 +33,22 @@ static void table_text(const struct live *live, const struct scrape_model *model
     assert_int_equal(counted, lines);
 }
 
+static void endless_runs_show_no_end(void **state)
+{
+    struct live live;
+    struct strbuf out;
+    struct live_status status = {.title = "", .phase = "", .elapsed_ns = NS_PER_S};
+    (void)state;
+    strbuf_init(&out);
+    assert_true(live_init(&live, 0));
+    status.total_ns = UINT64_C(1000000) * NS_PER_S;
+    (void)live_table(&live, &status, 50, false, "\n", &out);
+    assert_non_null(strstr(strbuf_text(&out), "1.0 s\n"));
+    assert_null(strstr(strbuf_text(&out), " of "));
+    live_fini(&live);
+    strbuf_fini(&out);
+}
+
 static void the_last_turns_are_shown(void **state)
 {
     (void)state;
@@ -210,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_turns_are_shown),
+        cmocka_unit_test(endless_runs_show_no_end),
         cmocka_unit_test(too_many_tenants_are_counted),
         cmocka_unit_test(the_servers_columns_are_shown),
         cmocka_unit_test(metrics_are_found_by_model),

@@ -416,15 +416,15 @@ enum roost_err load_spec_add_yaml(struct load_spec *spec, const char *text, size
     const struct yaml_node *tenants = NULL;
     static const struct yaml_field fields[] = {
         {.key = "tenants", .type = YAML_T_NODE, .required = true, .help = "a list of tenants"}};
+    size_t before = errors->count;
     enum roost_err err = yaml_parse(text, length, errors, &doc);
-    if (err != ROOST_OK)
+    if (doc == NULL)
         return err;
     if (!doc_keep(spec, doc)) {
         yaml_doc_free(doc);
         yaml_error(errors, NULL, "no memory for the tenants");
         return ROOST_NO_MEMORY;
     }
-    size_t before = errors->count;
     yaml_read_map(yaml_root(doc), fields, 1, &tenants, errors);
     if (tenants != NULL && (tenants->kind != YAML_LIST || tenants->child == NULL))
         yaml_error(errors, tenants, "must be a list of tenants");

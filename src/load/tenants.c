@@ -164,6 +164,49 @@ static enum roost_err tenant_prepare(const struct target *target, struct load_te
     return err;
 }
 
+static bool entry_is_for(const char *entry, const struct load_model *model)
+{
+    for (unsigned i = 0; i < model->io.input_count; i++) {
+        const char *name = model->io.inputs[i].name;
+        size_t length = strlen(name);
+        if (strncmp(entry, name, length) == 0 && entry[length] == '=')
+            return true;
+    }
+    return false;
+}
+
+/* An entry for an input that no model of the run has is a slip of the pen. One for another tenant's
+ * is none: what options say holds for all tenants. */
+static enum roost_err entries_check(const struct load_tenants *tenants, const char *key,
+                                    const struct option_list *entries, struct detail *detail)
+{
+    for (size_t i = 0; i < entries->count; i++) {
+        bool found = strchr(entries->items[i], '=') == NULL; /* a file of whole requests */
+        for (size_t t = 0; t < tenants->count && !found; t++)
+            found = entry_is_for(entries->items[i], tenants->items[t].model);
+        if (!found)
+            return detail_set(detail, ROOST_INVALID, "%s: no model has an input for \"%.60s\"", key,
+                              entries->items[i]);
+    }
+    return ROOST_OK;
+}
+
+static enum roost_err inputs_check(const struct load_tenants *tenants, struct detail *detail)
+{
+    enum roost_err err = ROOST_OK;
+    for (size_t i = 0; i < tenants->count && err == ROOST_OK; i++) {
+        const struct tenant_spec *spec = tenants->items[i].spec;
+        err = entries_check(tenants, "range", &spec->ranges, detail);
+        if (err == ROOST_OK)
+            err = entries_check(tenants, "shape", &spec->shapes, detail);
+        if (err == ROOST_OK)
+            err = entries_check(tenants, "data", &spec->data, detail);
+        if (err != ROOST_OK)
+            detail_prefix(detail, "model %s", tenants->items[i].name);
+    }
+    return err;
+}
+
 enum roost_err load_tenants_prepare(const struct target *target, const struct load_spec *spec,
                                     const struct load_tenants_options *options,
                                     struct load_tenants *tenants, struct detail *detail)
@@ -179,7 +222,7 @@ enum roost_err load_tenants_prepare(const struct target *target, const struct lo
         tenants->items[i].spec = &spec->tenants[i];
         err = tenant_prepare(target, &tenants->items[i], i, spec->count, options, detail);
     }
-    return err;
+    return err == ROOST_OK ? inputs_check(tenants, detail) : err;
 }
 
 void load_tenants_fini(struct load_tenants *tenants)

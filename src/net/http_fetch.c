@@ -63,6 +63,19 @@ static enum roost_err fetch_run(struct fetch *fetch, uv_loop_t *loop, const stru
     return fetch->err == ROOST_OK && fetch->body.failed ? ROOST_NO_MEMORY : fetch->err;
 }
 
+/* For the person at the terminal, who wants to know what to look at. */
+static const char *fetch_reason(enum roost_err err)
+{
+    switch (err) {
+    case ROOST_UNAVAILABLE:
+        return "nothing listens there, or it closed the connection";
+    case ROOST_INVALID:
+        return "what listens there does not speak HTTP";
+    default:
+        return roost_err_text(err);
+    }
+}
+
 enum roost_err http_fetch(const char *host, unsigned port, const char *method, const char *path,
                           const char *body, int *status, char **reply_body, size_t *reply_bytes,
                           struct detail *detail)
@@ -84,10 +97,10 @@ enum roost_err http_fetch(const char *host, unsigned port, const char *method, c
         err = fetch_run(&fetch, &loop, &head, body);
         if (err != ROOST_OK) {
             if (fetch_is_local(host)) {
-                detail_set(detail, err, "no answer from %s: %s", host, roost_err_text(err));
+                detail_set(detail, err, "no answer from %s: %s", host, fetch_reason(err));
             } else {
                 detail_set(detail, err, "no answer from %s port %u: %s", host, port,
-                           roost_err_text(err));
+                           fetch_reason(err));
             }
         }
     }

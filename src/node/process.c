@@ -82,3 +82,16 @@ uint64_t machine_idle_ns(void)
     fclose(file);
     return (idle + waiting) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 }
+
+void machine_load_look(struct machine_load *load, uint64_t idle_ns, unsigned cores, uint64_t now_ns)
+{
+    if (idle_ns == 0 || cores == 0)
+        return;
+    if (load->since_ns != 0 && now_ns > load->since_ns && idle_ns >= load->since_idle_ns) {
+        double whole_ns = (double)cores * (double)(now_ns - load->since_ns);
+        double busy = 1 - (double)(idle_ns - load->since_idle_ns) / whole_ns;
+        load->utilisation = busy < 0 ? 0 : busy; /* the kernel counts in steps */
+    }
+    load->since_ns = now_ns;
+    load->since_idle_ns = idle_ns;
+}

@@ -27,4 +27,14 @@ uint64_t process_cpu_ns(int pid);
  * milliseconds. 0: that cannot be read. */
 uint64_t machine_idle_ns(void);
 
+/* How busy the machine is, between two looks. All zero: never looked. */
+struct machine_load {
+    uint64_t since_ns, since_idle_ns;
+    double utilisation; /* of all cores between the last two looks, 0 to 1 */
+};
+
+/* One look: idle_ns is machine_idle_ns() at now_ns; unknown idle time (0) leaves it as it is. */
+void machine_load_look(struct machine_load *load, uint64_t idle_ns, unsigned cores,
+                       uint64_t now_ns);
+
 #endif

@@ -85,11 +85,28 @@ static void test_idle_time_never_shrinks(void **state)
     assert_true(machine_idle_ns() >= before);
 }
 
+static void test_load_is_what_did_not_idle(void **state)
+{
+    (void)state;
+    struct machine_load load = {0};
+    machine_load_look(&load, 5 * NS_PER_S, 2, 100 * NS_PER_S);
+    assert_float_equal(load.utilisation, 0, 0); /* one look tells nothing */
+    machine_load_look(&load, 6 * NS_PER_S, 2, 102 * NS_PER_S);
+    assert_float_equal(load.utilisation, 0.75, 1e-9);
+    machine_load_look(&load, 0, 2, 103 * NS_PER_S);
+    assert_float_equal(load.utilisation, 0.75, 1e-9); /* unknown */
+    machine_load_look(&load, 10 * NS_PER_S + NS_PER_MS, 2, 104 * NS_PER_S);
+    assert_float_equal(load.utilisation, 0, 0);
+    machine_load_look(&load, 10 * NS_PER_S + NS_PER_MS, 2, 105 * NS_PER_S);
+    assert_float_equal(load.utilisation, 1, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_seen),
         cmocka_unit_test(test_idle_time_never_shrinks),
+        cmocka_unit_test(test_load_is_what_did_not_idle),
         cmocka_unit_test(test_shared_memory_is_not_anonymous),
         cmocka_unit_test(test_cpu_time_grows),
         cmocka_unit_test(test_a_process_that_is_gone),

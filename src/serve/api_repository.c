@@ -94,9 +94,13 @@ void api_repository_index(struct call *call)
     if (!repository_body(call, &doc)) {
         return;
     }
-    bool only_ready = doc != NULL &&
-                      yyjson_is_true(yyjson_obj_get(yyjson_doc_get_root(doc), "ready"));
+    yyjson_val *ready = yyjson_obj_get(yyjson_doc_get_root(doc), "ready");
+    bool only_ready = yyjson_is_true(ready), good = ready == NULL || yyjson_is_bool(ready);
     yyjson_doc_free(doc);
+    if (!good) {
+        call_respond_error(call, ROOST_INVALID, "ready: must be true or false", 0);
+        return;
+    }
     struct strbuf out;
     struct json_writer w;
     strbuf_init(&out);
@@ -141,7 +145,8 @@ static bool repository_allowed(struct call *call)
     const struct settings *settings = &call->server->settings;
     const char *why = NULL;
     if (settings->control_mode != CONTROL_EXPLICIT) {
-        why = "loading and unloading by API needs model_control_mode: explicit";
+        why = "loading and unloading by API needs control_mode: explicit (--model-control-mode "
+              "explicit)";
     } else if (call->port == PORT_INFERENCE && !settings->repository_api) {
         why = "the repository API is turned off on this port";
     }
@@ -162,8 +167,12 @@ static enum roost_err load_config(yyjson_val *root, const char **config, struct 
 {
     size_t i, count;
     yyjson_val *key, *value;
+    yyjson_val *parameters = yyjson_obj_get(root, "parameters");
     *config = NULL;
-    yyjson_obj_foreach(yyjson_obj_get(root, "parameters"), i, count, key, value)
+    if (parameters != NULL && !yyjson_is_obj(parameters)) {
+        return detail_set(detail, ROOST_INVALID, "parameters: must be an object");
+    }
+    yyjson_obj_foreach(parameters, i, count, key, value)
     {
         if (strcmp(yyjson_get_str(key), "config") != 0) {
             return detail_set(detail, ROOST_UNSUPPORTED,
@@ -198,7 +207,9 @@ void api_repository_load(struct call *call)
 
 void api_repository_unload(struct call *call)
 {
-    if (repository_allowed(call)) {
+    yyjson_doc *doc;
+    if (repository_allowed(call) && repository_body(call, &doc)) {
+        yyjson_doc_free(doc);
         repository_change(call, false, NULL);
     }
 }

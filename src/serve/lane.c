@@ -16,14 +16,7 @@
 
 static const uint64_t input_memory_default_bytes = UINT64_C(256) << 20;
 static const uint64_t window_length_ns = 10 * NS_PER_S;
-static const unsigned slots_per_worker = 2;    /* one running, one staged */
-static const uint64_t priority_default = 1000; /* where the model defines no levels */
-
-static struct request *request_of(struct queue_item *item)
-{
-    return (struct request *)((char *)item - offsetof(struct request, item));
-}
-
+static const unsigned slots_per_worker = 2; /* one running, one staged */
 /* ---- birth and death ------------------------------------------------------------ */
 
 static void lane_timer_closed(uv_handle_t *handle)
@@ -273,64 +266,6 @@ enum roost_err lane_admits(const struct lane *lane, struct detail *detail)
                       lane->tenant->name, lane->version_text, lane->reason.text);
 }
 
-/* The queue policy of a priority level. */
-static const struct config_queue_policy *lane_policy(const struct lane *lane, uint64_t level)
-{
-    for (unsigned i = 0; i < lane->config.priority_policy_count; i++) {
-        if (lane->config.priority_policies[i].level == level) {
-            return &lane->config.priority_policies[i].policy;
-        }
-    }
-    return &lane->config.queue_policy;
-}
-
-/* How long the request may wait in the queue by its own time-out and the configured policy; 0: no
- * such limit. */
-static uint64_t lane_queue_timeout_ns(const struct lane *lane, const struct request *request)
-{
-    const struct config_queue_policy *policy = lane_policy(lane, request->item.priority);
-    uint64_t limit_ns = policy->default_timeout_us * NS_PER_US;
-    if (limit_ns == 0) {
-        return request->timeout_ns;
-    }
-    bool own = policy->allow_timeout_override && request->timeout_ns != 0 &&
-               request->timeout_ns < limit_ns;
-    return own ? request->timeout_ns : limit_ns;
-}
-
-uint64_t lane_deadline_ns(const struct lane *lane, const struct request *request)
-{
-    const struct tenant_settings *settings = &lane->settings;
-    const struct config_queue_policy *policy = lane_policy(lane, request->item.priority);
-    uint64_t span_ns = settings->deadline_ns;
-    if (span_ns == 0) {
-        span_ns = settings->slo_ns != 0 ? 4 * settings->slo_ns
-                                        : lane->server->settings.default_deadline_ns;
-    }
-    uint64_t own_ns = lane_queue_timeout_ns(lane, request);
-    if (own_ns != 0 && !policy->delay_on_timeout) {
-        span_ns = own_ns;
-    }
-    return request->started_ns + span_ns;
-}
-
-static void lane_place(struct lane *lane, struct request *request)
-{
-    if (request->item.priority == 0) {
-        request->item.priority = lane->config.default_priority_level != 0
-                                     ? lane->config.default_priority_level
-                                     : priority_default;
-    }
-    uint64_t timeout_ns = lane_queue_timeout_ns(lane, request);
-    request->delay_on_timeout = lane_policy(lane, request->item.priority)->delay_on_timeout &&
-                                timeout_ns != 0 && !request->item.sequence;
-    request->expiry_ns = request->delay_on_timeout ? request->started_ns + timeout_ns
-                                                   : request->item.deadline_ns;
-    if (request->expiry_ns > request->item.deadline_ns) {
-        request->expiry_ns = request->item.deadline_ns;
-    }
-}
-
 static void lane_fail_request(struct request *request, enum roost_err err, const char *text)
 {
     struct reply reply = {.err = err, .text = text};
@@ -340,7 +275,6 @@ static void lane_fail_request(struct request *request, enum roost_err err, const
 void lane_enqueue(struct lane *lane, struct request *request)
 {
     if (request->item.sequence == 0) {
-        lane_place(lane, request);
         server_expiry_add(lane->server, request);
     }
     request->state = REQUEST_QUEUED;
@@ -385,23 +319,24 @@ uint64_t lane_waiting_rows(const struct lane *lane)
 
 void lane_expire(struct lane *lane, struct request *request, uint64_t now_ns)
 {
-    if (request->delay_on_timeout && now_ns < request->item.deadline_ns) {
+    bool queued = request->state == REQUEST_QUEUED;
+    /* The time in the queue is over. What runs already goes on to its deadline. */
+    if (now_ns < request->deadline_ns && (!queued || request->delay_on_timeout)) {
         request->delay_on_timeout = false;
-        request->expiry_ns = request->item.deadline_ns;
+        request->expiry_ns = request->deadline_ns;
         server_expiry_add(lane->server, request);
-        if (request->state == REQUEST_QUEUED) {
+        if (queued) {
             struct queue *queue = lane_queue_of(lane, request);
             queue_remove(queue, &request->item);
-            request->item.priority = UINT64_MAX;
+            request->item.deadline_ns = UINT64_MAX; /* behind the others of its priority */
             roost_assert(queue_push(queue, &request->item));
         }
         return;
     }
     lane->statistics->expired++;
     lane_fail_request(request, ROOST_EXPIRED,
-                      request->state == REQUEST_RUNNING
-                          ? "the deadline passed while the request ran"
-                          : "the deadline passed while the request waited");
+                      queued ? "the deadline passed while the request waited"
+                             : "the deadline passed while the request ran");
 }
 
 void lane_fail_queue(struct lane *lane, enum roost_err err, const char *text)
@@ -409,7 +344,7 @@ void lane_fail_queue(struct lane *lane, enum roost_err err, const char *text)
     for (unsigned i = 0; i <= lane->variant_count; i++) {
         struct queue *queue = i == 0 ? &lane->queue : &lane->variants[i - 1].pinned;
         while (queue_head(queue) != NULL) {
-            lane_fail_request(request_of(queue_head(queue)), err, text);
+            lane_fail_request(request_of_item(queue_head(queue)), err, text);
         }
     }
 }
@@ -432,7 +367,7 @@ static bool lane_form(struct unit *unit, struct queue *queue, uint64_t rows_max)
 {
     struct queue_item *items[HOST_PIECES_MAX];
     struct request *requests[HOST_PIECES_MAX];
-    bool suspect = request_of(queue_head(queue))->deaths > 0;
+    bool suspect = request_of_item(queue_head(queue))->deaths > 0;
     if (suspect && unit_busy(unit) > 0) {
         return false;
     }
@@ -440,7 +375,7 @@ static bool lane_form(struct unit *unit, struct queue *queue, uint64_t rows_max)
     unsigned count = queue_take_batch(queue, rows_max, items_max, items);
     uint64_t rows = 0;
     for (unsigned i = 0; i < count; i++) {
-        requests[i] = request_of(items[i]);
+        requests[i] = request_of_item(items[i]);
         rows += items[i]->rows;
     }
     if (!unit_publish(unit, requests, count, rows)) {

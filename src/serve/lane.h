@@ -204,7 +204,9 @@ void lane_check_hang(struct lane *lane, struct unit *unit, uint64_t now_ns);
 /* SLO bookkeeping of one finished request. */
 void lane_count_reply(struct lane *lane, const struct request *request, const struct reply *reply);
 
-/* The deadline and expiry of a request that arrives now. */
-uint64_t lane_deadline_ns(const struct lane *lane, const struct request *request);
+/* Sets priority, deadline and expiry of a request that arrives now. */
+void lane_prepare(const struct lane *lane, struct request *request);
+/* Whether as many wait at its level as config.pbtxt allows there (*size_max; 0: any number). */
+bool lane_level_full(const struct lane *lane, const struct request *request, uint32_t *size_max);
 
 #endif

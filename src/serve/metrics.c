@@ -291,6 +291,8 @@ static void write_node(struct prom *prom, const struct server *server)
 {
     struct process_memory own = {0};
     process_memory_read(getpid(), &own, NULL);
+    prom_family(prom, "nv_cpu_utilization", PROM_GAUGE, "Part of the machine's cores that is busy");
+    prom_double(prom, NULL, 0, server->load.utilisation);
     prom_family(prom, "nv_cpu_memory_total_bytes", PROM_GAUGE, "Memory limit of this server");
     prom_uint(prom, NULL, 0, server->limits.memory_bytes);
     prom_family(prom, "nv_cpu_memory_used_bytes", PROM_GAUGE, "Memory of it that is taken");

@@ -216,12 +216,13 @@ static const struct config_field queue_policy_fields[] = {
         "DELAY moves a request that waited too long behind the others of its priority",
         IN(config_queue_policy, delay_on_timeout), .choices = timeout_actions),
     ROW("default_timeout_microseconds", UINT64, ONE, HONOURED,
-        "longest wait in the queue; 0: the tenant's deadline",
+        "longest wait in the queue; 0: as the tenant's deadline allows",
         IN(config_queue_policy, default_timeout_us)),
     ROW("allow_timeout_override", BOOL, ONE, HONOURED,
         "a request's own timeout may shorten the default",
         IN(config_queue_policy, allow_timeout_override)),
-    ROW("max_queue_size", UINT32, ONE, HONOURED, "0: the bound of roost.yaml (queue_max)",
+    ROW("max_queue_size", UINT32, ONE, HONOURED,
+        "requests that may wait at a level; 429 beyond; 0: only roost.yaml's queue_max counts",
         IN(config_queue_policy, max_queue_size)),
 };
 static const struct config_message queue_policy = MESSAGE(queue_policy_fields);
@@ -236,7 +237,8 @@ static const struct config_field dynamic_batching_fields[] = {
         "is "
         "no order",
         IN(model_config, preserve_ordering)),
-    ROW("priority_levels", UINT64, ONE, HONOURED, "0: no priorities",
+    ROW("priority_levels", UINT64, ONE, HONOURED,
+        "a request's priority beyond it is the default; 0: any priority is taken as it is",
         IN(model_config, priority_levels)),
     ROW("default_priority_level", UINT64, ONE, HONOURED, "required with priority_levels",
         IN(model_config, default_priority_level)),
@@ -314,7 +316,7 @@ static const struct config_field step_fields[] = {
 static const struct config_message step = MESSAGE(step_fields);
 static const struct config_field ensemble_fields[] = {
     ROW("step", MESSAGE, REPEATED, REFUSED, as_parent, .message = &step),
-    LEAF("max_inflight_responses", UINT32, ONE, REFUSED, as_parent),
+    LEAF("max_inflight_requests", UINT32, ONE, REFUSED, as_parent),
 };
 static const struct config_message ensemble = MESSAGE(ensemble_fields);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/request.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,7 +111,11 @@ static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now
     if (wait_ns == 0) {
         return 0;
     }
-    uint64_t limit_ns = request->item.deadline_ns - now_ns;
+    uint64_t end_ns = request->delay_on_timeout ? request->deadline_ns : request->expiry_ns;
+    if (end_ns <= now_ns) {
+        return 0; /* expires at once */
+    }
+    uint64_t limit_ns = end_ns - now_ns;
     const struct tenant_hold *hold = &lane->tenant->hold;
     bool hinted = hold->held && hold->grant.shed == ROOST_SHED_SLO;
     if ((lane->settings.shed == SHED_SLO || hinted) && lane->settings.slo_ns != 0) {
@@ -120,6 +125,28 @@ static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now
         limit_ns = room_ns < limit_ns ? room_ns : limit_ns;
     }
     return wait_ns > limit_ns ? wait_ns : 0;
+}
+
+/* Whether there is a place for it in the queue; else it has been answered. */
+static bool request_finds_room(struct request *request)
+{
+    struct lane *lane = request->lane;
+    struct detail detail;
+    uint32_t size_max;
+    if (lane_waiting(lane) >= lane->settings.queue_max) {
+        detail_set(&detail, ROOST_OVERLOADED, "model '%s': the queue is full (%u requests wait)",
+                   lane->model.name, lane->settings.queue_max);
+    } else if (lane_level_full(lane, request, &size_max)) {
+        detail_set(&detail, ROOST_OVERLOADED,
+                   "model '%s': the queue is full (max_queue_size of this priority is %" PRIu32 ")",
+                   lane->model.name, size_max);
+    } else {
+        return true;
+    }
+    const struct curve *curve = &lane->variants[lane->variant].curve;
+    request_refuse(request, ROOST_OVERLOADED, detail.text,
+                   1 + batcher_predict_wait_ns(&lane->limits, curve, lane_waiting_rows(lane)));
+    return false;
 }
 
 void request_submit(struct request *request)
@@ -139,13 +166,8 @@ void request_submit(struct request *request)
         return;
     }
     request->item.arrival_ns = now_ns;
-    request->item.deadline_ns = lane_deadline_ns(lane, request);
-    if (lane_waiting(lane) >= lane->settings.queue_max) {
-        detail_set(&detail, ROOST_OVERLOADED, "model '%s': the queue is full (%u requests wait)",
-                   lane->model.name, lane->settings.queue_max);
-        const struct curve *curve = &lane->variants[lane->variant].curve;
-        request_refuse(request, ROOST_OVERLOADED, detail.text,
-                       1 + batcher_predict_wait_ns(&lane->limits, curve, lane_waiting_rows(lane)));
+    lane_prepare(lane, request);
+    if (!request_finds_room(request)) {
         return;
     }
     uint64_t wait_ns = request_shed_wait_ns(request, now_ns);

@@ -51,6 +51,7 @@ struct request {
     struct queue_item item;
     struct heap_node expiry_node;
     uint64_t expiry_ns;    /* UINT64_MAX: never */
+    uint64_t deadline_ns;  /* work on it ends; item's is its place in the queue */
     bool delay_on_timeout; /* the queue time-out sends it to the end of the queue */
     struct lane *lane;
     enum { REQUEST_NEW, REQUEST_QUEUED, REQUEST_RUNNING } state;
@@ -73,6 +74,11 @@ struct request {
     struct request_input *inputs; /* the API's order */
     struct shape *shapes;         /* the API's order, with the batch dimension; key.shapes */
 };
+
+static inline struct request *request_of_item(const struct queue_item *item)
+{
+    return (struct request *)((uintptr_t)item - offsetof(struct request, item));
+}
 
 /* With room for the lane's inputs. NULL when memory is short. */
 struct request *request_new(struct lane *lane, request_answer_fn *answer, void *user);

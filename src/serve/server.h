@@ -48,6 +48,7 @@ struct server {
     uv_check_t check;
     uv_signal_t signals[3];
     struct spin spin;
+    struct machine_load load;
     struct heap expiry; /* of requests, by expiry_ns */
     size_t tenant_count;
     struct tenant **tenants; /* sorted by name */

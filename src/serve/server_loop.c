@@ -13,7 +13,7 @@
 #include "serve/tenant.h"
 #include "serve/unit.h"
 
-enum { MEMORY_TICKS = 10 }; /* memory is measured every so many ticks */
+enum { MEMORY_TICKS = 10 }; /* memory and load are measured every so many ticks */
 /* Batches of a host between two ticks from which on it is worth while that its workers spin: fewer
  * leave them without work for longer than they would. */
 enum { DENSE_BATCHES = 500 };
@@ -277,6 +277,11 @@ void server_loop_tick(struct server *server)
     bool measure = server->ticks++ % MEMORY_TICKS == 0;
     for (struct unit *unit = server->units; unit != NULL; unit = unit->next) {
         unit_tick(unit, now_ns, measure);
+    }
+    if (measure) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN); /* those that the idle time is of */
+        machine_load_look(&server->load, machine_idle_ns(), cores > 0 ? (unsigned)cores : 0,
+                          now_ns);
     }
     server_tick_spin(server, now_ns);
     lane_memory_tick(server);

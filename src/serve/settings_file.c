@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/options.h"
 #include "base/utf8.h"
+#include "policy/registry.h"
 #include "serve/model_config.h"
 #include "serve/settings_table.h"
 
@@ -121,12 +123,50 @@ static void tenants_read(struct settings_reader *reader, const struct yaml_node 
     }
 }
 
+/* One by one, so that every wrong option is told. */
+static void policy_options_check(struct settings_reader *reader, const struct yaml_node *options,
+                                 const struct roost_policy *policy)
+{
+    struct strbuf assignment;
+    struct detail detail;
+    void *target = calloc(1, policy->options_bytes + 1);
+    if (target == NULL) {
+        reader->no_memory = true;
+        return;
+    }
+    strbuf_init(&assignment);
+    for (const struct yaml_node *item = options->child; item != NULL; item = item->next) {
+        strbuf_reset(&assignment);
+        strbuf_printf(&assignment, "%s=%s", item->key, item->text);
+        if (options_set(policy->options, policy->option_count, strbuf_text(&assignment), target,
+                        &detail) != ROOST_OK)
+            yaml_error(reader->errors, item, "%s", detail.text);
+    }
+    strbuf_fini(&assignment);
+    free(target);
+}
+
+static void policy_check(struct settings_reader *reader, const struct yaml_node *node,
+                         const struct settings *settings)
+{
+    const struct roost_policy *policy;
+    struct detail detail;
+    if (settings->policy == NULL || strcmp(settings->policy, "none") == 0)
+        return;
+    const struct yaml_node *options = yaml_get(node, "policy_options");
+    if (policy_find(settings->policy, &policy, &detail) != ROOST_OK)
+        yaml_error(reader->errors, key_or(node, "policy"), "%s", detail.text);
+    else if (options != NULL && options->kind == YAML_MAP)
+        policy_options_check(reader, options, policy);
+}
+
 static void server_check(struct settings_reader *reader, const struct yaml_node *node,
                          const struct settings *settings)
 {
     if (settings->metrics_port != 0 && settings->metrics_port == settings->http_port)
         yaml_error(reader->errors, key_or(node, "metrics_port"),
                    "%u is http_port; leave it out to serve metrics there", settings->http_port);
+    policy_check(reader, node, settings);
 }
 
 static void root_read(struct settings_reader *reader, const struct yaml_node *root,
@@ -171,7 +211,7 @@ enum roost_err settings_read(const char *path, const char *text, size_t length,
     directory[slash == NULL ? 0 : slash == directory ? 1 : slash - directory] = '\0';
     struct settings_reader reader = {.errors = errors, .directory = directory};
     enum roost_err err = yaml_parse(text, length, errors, &doc);
-    if (err == ROOST_OK)
+    if (doc != NULL)
         root_read(&reader, yaml_root(doc), settings);
     yaml_doc_free(doc);
     free(directory);

@@ -363,11 +363,39 @@ static void wrong_variants(void **state)
            "must be above 0\n");
 }
 
+static void policies(void **state)
+{
+    (void)state;
+    take("server: {policy: none, policy_options: {rus: measured}}");
+    take("server: {policy: faircim, policy_options: {rus: measured}}");
+    refuse("server: {policy: faircmi}\ntenants: [{name: a, workers: 0}]\n",
+           "roost.yaml:1: server.policy: no policy \"faircmi\"; did you mean \"faircim\"?\n"
+           "roost.yaml:2: tenants[0].workers: must be between 1 and 64, not 0\n");
+    refuse(
+        "server:\n  policy: faircim\n  policy_options:\n    rus: guessed\n    rsu: 3\n",
+        "roost.yaml:4: server.policy_options.rus: option rus: one of declared, counted, measured "
+        "wanted, not \"guessed\"\n"
+        "roost.yaml:5: server.policy_options.rsu: unknown option rsu: did you mean rus?\n");
+}
+
 static void syntax_and_files(void **state)
 {
     (void)state;
     refuse("server: {http_port: 1, http_port: 2}",
            "roost.yaml:1: server.http_port: duplicate key, first given in line 1\n");
+    /* What is wrong besides is told as well; what a duplicate holds is not looked at. */
+    refuse("server: {http_port: 1, http_port: 99999}\n"
+           "tenants:\n"
+           "  - name: a\n"
+           "    wokers: 1\n"
+           "  - name: a\n"
+           "    slo: !ours p95 1 ms\n"
+           "tenants: [3]\n",
+           "roost.yaml:1: server.http_port: duplicate key, first given in line 1\n"
+           "roost.yaml:6: tenants[1].slo: the tag \"!ours\" is not supported here\n"
+           "roost.yaml:7: tenants: duplicate key, first given in line 2\n"
+           "roost.yaml:4: tenants[0].wokers: unknown key, did you mean \"workers\"?\n"
+           "roost.yaml:5: tenants[1].name: there is a tenant a already, in line 3\n");
     refuse("- a", "roost.yaml:1: must be a map of keys, not a list\n");
     settings_fini(&settings);
     strbuf_reset(&errors.text);
@@ -439,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_mistakes_are_told, begin, end),
         cmocka_unit_test_setup_teardown(wrong_slos, begin, end),
         cmocka_unit_test_setup_teardown(wrong_variants, begin, end),
+        cmocka_unit_test_setup_teardown(policies, begin, end),
         cmocka_unit_test_setup_teardown(syntax_and_files, begin, end),
         cmocka_unit_test_setup_teardown(copies_are_deep_and_equal, begin, end),
         cmocka_unit_test(core_lists),

@@ -134,6 +134,20 @@ static void lane_update_declared(struct lane *lane, const struct desired_tenant 
     }
 }
 
+/* What config.pbtxt asks for and does not get, once for all versions that begin together. */
+static void tenant_warn(const struct tenant *tenant, const struct model_config *config)
+{
+    for (const char *line = config->warnings, *end; *line != '\0'; line = end + 1) {
+        char text[LOG_QUOTE_BYTES_MAX];
+        end = strchrnul(line, '\n');
+        snprintf(text, sizeof text, "%.*s", (int)(end - line), line);
+        log_warn("model.config", "tenant=%s line=%s", tenant->name, LOG_Q(text));
+        if (*end == '\0') {
+            break;
+        }
+    }
+}
+
 static void tenant_begin(struct tenant *tenant, const struct desired_tenant *desired,
                          const struct desired_version *version)
 {
@@ -146,6 +160,9 @@ static void tenant_begin(struct tenant *tenant, const struct desired_tenant *des
         log_error("model.unavailable", "tenant=%s version=%" PRId64 " err=%s reason=\"%s\"",
                   tenant->name, version->number, roost_err_name(err), detail.text);
         return;
+    }
+    if (version == &desired->versions[0]) {
+        tenant_warn(tenant, &desired->config);
     }
     lanes_insert(&tenant->coming, &tenant->coming_count, lane);
     lane_start(lane, 0);

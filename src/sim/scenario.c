@@ -290,7 +290,7 @@ enum roost_err scenario_parse(const char *text, size_t length, struct yaml_error
     size_t before = errors->count;
     memset(scenario, 0, sizeof *scenario);
     enum roost_err err = yaml_parse(text, length, errors, &scenario->doc);
-    if (err == ROOST_OK) {
+    if (scenario->doc != NULL) {
         read_top(&reader, yaml_root(scenario->doc));
         err = reader.no_memory          ? ROOST_NO_MEMORY
               : errors->count == before ? ROOST_OK

@@ -19,7 +19,8 @@ TRITON = {
     "nv_inference_compute_input_duration_us": "counter",
     "nv_inference_compute_infer_duration_us": "counter",
     "nv_inference_compute_output_duration_us": "counter", "nv_model_load_duration_secs": "gauge",
-    "nv_cpu_memory_total_bytes": "gauge", "nv_cpu_memory_used_bytes": "gauge",
+    "nv_cpu_utilization": "gauge", "nv_cpu_memory_total_bytes": "gauge",
+    "nv_cpu_memory_used_bytes": "gauge",
 }
 MODELS = {
     "m": {"1/model.fake": fake_model("service_us 500 10"),
@@ -68,6 +69,7 @@ class Metrics(unittest.TestCase):
             for name, kind in TRITON.items():
                 self.assertEqual(kinds.get(name), kind, name)
             self.assertEqual(kinds["roost_latency_seconds"], "histogram")
+            self.assertTrue(0 <= samples(server)["nv_cpu_utilization",] <= 1)
             for line in server.get("/metrics").body.decode().splitlines():
                 self.assertNotRegex(line, r"_total( counter)?([ {]|$)")
             for reason in ("REJECTED", "CANCELED", "BACKEND", "OTHER"):

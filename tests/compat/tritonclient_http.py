@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triton's own Python client, unmodified, against the real server with ONNX Runtime."""
+import asyncio
 import os
 import sys
 import unittest
 
 import numpy
 import tritonclient.http as triton
+import tritonclient.http.aio as aio
 from tritonclient.utils import InferenceServerException
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
@@ -185,6 +187,20 @@ class TritonClient(unittest.TestCase):
             calls.append((rows, self.client.async_infer("scale", [tensor("x", rows, "FP32")])))
         for rows, call in calls:
             numpy.testing.assert_array_equal(call.get_result().as_numpy("y"), rows * 3)
+
+    def test_asyncio(self):
+        async def run():
+            async with aio.InferenceServerClient(f"127.0.0.1:{self.server.port}") as client:
+                self.assertTrue(await client.is_server_ready())
+                rows = [numpy.full((1 + index % 3, 4), index, dtype="float32")
+                        for index in range(40)]
+                results = await asyncio.gather(*(
+                    client.infer("scale", [tensor("x", one, "FP32")]) for one in rows))
+                for one, result in zip(rows, results):
+                    numpy.testing.assert_array_equal(result.as_numpy("y"), one * 3)
+                with self.assertRaises(InferenceServerException):
+                    await client.infer("nobody", [tensor("x", ROW, "FP32")])
+        asyncio.run(run())
 
     def test_errors(self):
         infer = self.client.infer

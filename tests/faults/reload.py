@@ -150,6 +150,12 @@ class Reload(unittest.TestCase):
                          b'{"parameters": {"config": "{"}}',
                          b'{"parameters": {"config": "{\\"max_batch_size\\": -1}"}}'):
                 self.assertEqual(repository_call(server, "m", "load", body).status, 400, body)
+            for body in ({"parameters": 3}, {"parameters": [1]}):
+                answer = repository_call(server, "m", "load", body)
+                self.assertEqual((answer.status, answer.error.split(":")[0]), (400, "parameters"))
+            answer = server.post("/v2/repository/index", {"ready": "yes"})
+            self.assertEqual((answer.status, answer.error.split(":")[0]), (400, "ready"))
+            self.assertEqual(repository_call(server, "m", "unload", b"{").status, 400)
             files = {"parameters": {"file:1/model.fake": "eA=="}}
             self.assertEqual(repository_call(server, "m", "load", files).status, 501)
             config = {"parameters": {"config": '{"max_batch_size": 3}'}}

@@ -98,6 +98,9 @@ class StartErrors(unittest.TestCase):
             pass
         self.refuse([1, 2], re.escape(file), "--model-repository", file)
 
+        many = [word for _ in range(17) for word in ("--model-repository", self.repository)]
+        self.refuse([2], "at most 16", *many)
+
     def test_cache(self):
         file = os.path.join(self.directory, "file")
         with open(file, "w", encoding="ascii"):
