@@ -9,6 +9,7 @@ frozen with its hash before any other policy runs; `evaluate` refuses a file tha
 Batches come at a constant rate, as the paper's inputs did; run times vary by a tenth.
 
 usage: main.py fit [--seed N] [--count N] [--minutes N] [--sets 1,2,...] [--processes N]
+       main.py evaluate [--first N] [--limit N] [--processes N]
        main.py scenario SET [--index N] [--stall] [--sla5 MS] [--title TEXT]
 """
 import argparse
@@ -16,7 +17,9 @@ import os
 import sys
 
 from draws import DRAWS, read_draws, write_draws
+from evaluate import evaluate
 from fit import fit
+from report import report
 from setting import EVALUATE_SECONDS, scenario_text
 from tables import ROOT
 
@@ -33,6 +36,11 @@ def run_fit(arguments):
         print("not complete yet: run it again", file=sys.stderr)
         return 3
     write_draws(arguments.draws, progress)
+    return 0
+
+
+def run_evaluate(arguments):
+    report(evaluate(arguments))
     return 0
 
 
@@ -58,6 +66,12 @@ def main():
     one.add_argument("--processes", type=int, default=os.cpu_count())
     one.add_argument("--progress", default=os.path.join(WORK, "fit.json"))
     one.set_defaults(run=run_fit)
+    three = commands.add_parser("evaluate")
+    three.add_argument("--first", type=int, default=0, help="index of a set's first setting")
+    three.add_argument("--limit", type=int, default=1000000, help="settings per set")
+    three.add_argument("--processes", type=int, default=os.cpu_count())
+    three.add_argument("--rows", default=os.path.join(WORK, "rows.json"))
+    three.set_defaults(run=run_evaluate)
     two = commands.add_parser("scenario")
     two.add_argument("set", type=int)
     two.add_argument("--index", type=int, default=0)
@@ -65,7 +79,7 @@ def main():
     two.add_argument("--title")
     two.add_argument("--stall", action="store_true")
     two.set_defaults(run=run_scenario)
-    for command in (one, two):
+    for command in (one, two, three):
         command.add_argument("--draws", default=DRAWS)
     arguments = parser.parse_args()
     return arguments.run(arguments)
