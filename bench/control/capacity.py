@@ -11,7 +11,8 @@ def measure(mix, quick):
     rates = {tenant.name: FIRST_RATE * tenant.rate for tenant in mix}
     with Served(mix, "static") as server:
         report = load_report(server, load_file(mix, rates=rates), [
-            "--find-max", "--find-step", "2s", "--find-precision", "0.1" if quick else "0.05"])
+            "--find-max", "--find-step", "2s", "--find-samples", "100",
+            "--find-precision", "0.15" if quick else "0.05"])
     found = report["find_max"]["multiplier"] * FIRST_RATE
     say(f"  {found:.1f}/s for a tenant of rate 1")
     return found

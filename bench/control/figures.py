@@ -92,13 +92,20 @@ def tell(store, scale):
             f"{cells.over_loads(mix, best):.3f}")
     figure("control_goodput_vs_best_other", min(ratios.values()), 0.98, "x", least=True)
     figure("control_goodput_vs_static_overload", mean(
-        median(cells.served(mix, load, "roost")) / max(1e-9, median(cells.served(mix, load, "static")))
-        for mix in scale.mixes for load in scale.loads if load > 1), 1.5, "x", least=True)
+        over_static(cells, mix, load) for mix in scale.mixes for load in scale.loads if load > 1),
+        1.5, "x", least=True)
     tell_attainment(cells)
     tell_restores(store, scale)
     figure("control_switches_per_minute", max(
         mean(mean(cells.switches(mix, load, "roost")) for load in scale.loads)
         for mix in scale.mixes), 1)
+
+
+def over_static(cells, mix, load):
+    """Goodput of roost over that of static, which may be none at all."""
+    floor = 0.01  # of what is offered, so that a static server that collapsed is no infinite gain
+    static = max(floor, median(cells.served(mix, load, "static")))
+    return median(cells.served(mix, load, "roost")) / static
 
 
 def tell_attainment(cells):

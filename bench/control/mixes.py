@@ -58,10 +58,10 @@ MIXES = {
     ],
     # One heavy classifier with a long ladder beside small recommendation models without any.
     "shop": [
-        Tenant("catalogue", "p95 80 ms", 1, "mobilenet_v2_140", "mobilenet_v2_100",
+        Tenant("catalogue", "p95 120 ms", 1, "mobilenet_v2_140", "mobilenet_v2_100",
                "mobilenet_v1_050", "mobilenet_v1_025"),
-        Tenant("ranking", "p95 25 ms", 2, "wnd", batch="lognormal(2.5,0.5)"),
-        Tenant("similar", "p95 15 ms", 3, "ncf", batch="lognormal(2.5,0.5)"),
+        Tenant("ranking", "p95 40 ms", 2, "wnd", batch="lognormal(2.5,0.5)"),
+        Tenant("similar", "p95 30 ms", 3, "ncf", batch="lognormal(2.5,0.5)"),
     ],
     # Five tenants, short and long runs, one with a stricter percentile.
     "feed": [
@@ -70,7 +70,7 @@ MIXES = {
         Tenant("previews", "p99 40 ms", 2, "mobilenet_v1_050_160", "mobilenet_v1_025_160",
                "mobilenet_v1_025_128"),
         Tenant("ads", "p95 30 ms", 1, "dlrm_rmc3", batch="lognormal(2.5,0.5)"),
-        Tenant("clicks", "p95 20 ms", 2, "din", batch="lognormal(2.5,0.5)"),
+        Tenant("clicks", "p95 30 ms", 2, "din", batch="lognormal(2.5,0.5)"),
         Tenant("friends", "p95 30 ms", 1, "mt_wnd", batch="lognormal(2.5,0.5)"),
     ],
     # Four equal tasks: what one gives up, all could have given up.

@@ -13,7 +13,9 @@ COLUMNS = ("mix", "load", "policy", "goodput / offered", "worst tenant, points",
 def spread(values, digits):
     """median, and the extremes where there are several"""
     text = f"{median(values):.{digits}f}"
-    return text if len(values) < 2 else f"{text} [{min(values):.{digits}f}–{max(values):.{digits}f}]"
+    if len(values) < 2:
+        return text
+    return f"{text} [{min(values):.{digits}f}–{max(values):.{digits}f}]"
 
 
 def rows(store, scale):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same mixes, arrivals and policies in the simulator, with costs learnt from the live server."""
+"""The same mixes, arrivals and policies in the simulator, with costs learnt from the server."""
 import json
 import os
 import subprocess

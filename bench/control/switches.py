@@ -15,7 +15,7 @@ from neighbour import SAMPLES_MIN, Traffic, pooled_p99_us
 SWITCHED = Tenant("images", "p95 50 ms", 1, "mobilenet_v1_050", "mobilenet_v1_050_160",
                   "mobilenet_v1_025", "mobilenet_v1_025_160", "mobilenet_v1_025_128")
 NEIGHBOUR = Tenant("near", "p99 10 ms", 1, "ncf")
-RATE, NEIGHBOUR_RATE = 220, 1000
+RATE, NEIGHBOUR_RATE = 400, 1000
 WINDOW_S = 0.1  # after the command; a switch that takes longer is watched until it has ended
 
 
