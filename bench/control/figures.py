@@ -92,8 +92,7 @@ def tell(store, scale):
             f"{cells.over_loads(mix, best):.3f}")
     figure("control_goodput_vs_best_other", min(ratios.values()), 0.98, "x", least=True)
     figure("control_goodput_vs_static_overload", mean(
-        over_static(cells, mix, load) for mix in scale.mixes for load in scale.loads if load > 1),
-        1.5, "x", least=True)
+        over_static(cells, mix) for mix in scale.mixes), 1.5, "x", least=True)
     tell_attainment(cells)
     tell_restores(store, scale)
     figure("control_switches_per_minute", max(
@@ -101,11 +100,13 @@ def tell(store, scale):
         for mix in scale.mixes), 1)
 
 
-def over_static(cells, mix, load):
-    """Goodput of roost over that of static, which may be none at all."""
-    floor = 0.01  # of what is offered, so that a static server that collapsed is no infinite gain
-    static = max(floor, median(cells.served(mix, load, "static")))
-    return median(cells.served(mix, load, "roost")) / static
+def over_static(cells, mix):
+    """Goodput of roost over that of static, at the loads above capacity together, since at a single
+    one static may serve nothing at all."""
+    above = [load for load in cells.scale.loads if load > 1]
+    roost, static = (mean(median(cells.served(mix, load, policy)) for load in above)
+                     for policy in ("roost", "static"))
+    return roost / static
 
 
 def tell_attainment(cells):

@@ -8,10 +8,10 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../serving"))
 from common import say, zoo_make  # noqa: E402
-import capacity  # noqa: E402
 import cells  # noqa: E402
 import figures  # noqa: E402
 import learn  # noqa: E402
+import limits  # noqa: E402
 import manager  # noqa: E402
 import mixes  # noqa: E402
 import report  # noqa: E402
@@ -22,7 +22,7 @@ import switches  # noqa: E402
 
 def capacities(store, scale):
     """mix -> requests per second of a tenant of rate 1, measured once"""
-    return {mix: store.once(f"capacity-{mix}", lambda mix=mix: capacity.measure(
+    return {mix: store.once(f"capacity-{mix}", lambda mix=mix: limits.measure(
         mixes.MIXES[mix], scale.quick)) for mix in scale.mixes}
 
 

@@ -2,7 +2,7 @@
 """The mixes: which tenants live together, what they promise, and which variants each may use.
 
 All models are of the zoo, so accuracies are those published for the trained networks. A mix says
-what its tenants' rates are in relation to each other; how high they are is measured (capacity.py).
+what its tenants' rates are in relation to each other; how high they are is measured (limits.py).
 """
 
 # name: (top-1 accuracy, MFLOPs per image, pixels)

@@ -67,12 +67,12 @@ def cell(mix_name, learnt, scale, paths):
 def holds(mix, learnt, rate):
     text = scenario(mix, learnt, 1, SEARCH_S,
                     lambda tenant: f"{{rate: {rate * tenant.rate:.4f}}}")
-    report = run(text, ("static",))["static"]
-    return all(tenant["attainment"] >= tenant["slo_percentile"] for tenant in report["tenants"])
+    tenants = run(text, ("static",))["static"]["tenants"]
+    return all(tenant["attainment"] * 100 >= tenant["slo_percentile"] for tenant in tenants)
 
 
 def capacity(mix, learnt, guess):
-    """As capacity.py measures it, by halving."""
+    """As limits.py measures it, by halving."""
     low, high = guess / 4, guess * 4
     while high / low > 1.02:
         middle = (low * high) ** 0.5
