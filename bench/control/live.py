@@ -37,6 +37,13 @@ class Served(Roost):
         return {lane["tenant"]: (lane["variant"], lane["wanted"])
                 for lane in self.status()["lanes"]}
 
+    def wait_settled(self):
+        """Until no host is being started, so that the first load does not pay for it."""
+        time.sleep(1)  # the policy's first ticks say who is to stand by
+        wait_for("hosts that are being started", lambda: not any(
+            variant["state"] == "starting" for lane in self.status()["lanes"]
+            for variant in lane["variants"]))
+
     def switch(self, tenant, variant):
         """As `roost switch` does it, without a process of its own. Returns when it serves."""
         connection = UnixConnection(self.control)
@@ -50,10 +57,31 @@ class Served(Roost):
     def run_load(self, paths, warm_s, seconds):
         """Replays the traces. roost load's report, with what the server counted meanwhile."""
         watch = Watch(self)
+        others = Others(self)
         report = load_report(self, load_file(self.mix, paths), [
             "--warmup", f"{warm_s}s", "--duration", f"{seconds}s"])
+        report["other_cores"] = others.cores()
         report["server"] = watch.end(seconds)
         return report
+
+
+class Others:
+    """CPU that neither the server nor the generator nor this program takes."""
+
+    def __init__(self, server):
+        self.server = server
+        self.begun = self.look()
+
+    def look(self):
+        with open("/proc/stat", encoding="ascii") as file:
+            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+        own_s = cpu_ns(self.server.pids()) / 1e9 + sum(os.times()[:4])
+        return time.monotonic(), busy_s - own_s
+
+    def cores(self):
+        at_s, other_s = (b - a for a, b in zip(self.begun, self.look()))
+        return max(0, other_s / at_s)
 
 
 class Watch:
