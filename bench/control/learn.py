@@ -26,7 +26,7 @@ def learn(name, mix, capacity):
             server, load_file(mix, paths), ["--warmup", "0s", "--duration", f"{seconds}s"])))
         thread.start()
         for rung in range(rungs):
-            switch_all(server, rung)
+            server.switch_all(rung)
             time.sleep(STEP_S)
         thread.join()
         requests = report["total"]["scheduled"]
@@ -35,11 +35,6 @@ def learn(name, mix, capacity):
                 "network_ns": (cpu_ns([server.process.pid]) - before_ns) / requests,
                 "generator_ns": report["generator"]["cpu_s"] * 1e9 / requests,
                 "tenants": {lane["tenant"]: lane_costs(lane) for lane in status["lanes"]}}
-
-
-def switch_all(server, rung):
-    for tenant in server.mix:
-        server.switch(tenant.name, tenant.ladder[min(rung, len(tenant.ladder) - 1)])
 
 
 def lane_costs(lane):

@@ -20,13 +20,12 @@ CONNECTIONS = 4096
 
 
 class Served(Roost):
-    """with Served(mix, policy) as server: ...; the policy "cheapest" is static, with the last
-    variant of every ladder alone."""
+    """with Served(mix, policy) as server: ...; the policy "cheapest" is nobody's, with the last
+    variant of every ladder by hand."""
 
     def __init__(self, mix, policy, arguments=()):
-        cheapest = policy == "cheapest"
-        super().__init__(config=mixes.config(mix, cheapest), zoo=True, arguments=[
-            "--policy", "static" if cheapest else policy, *arguments])
+        super().__init__(config=mixes.config(mix), zoo=True, arguments=[
+            "--policy", "none" if policy == "cheapest" else policy, *arguments])
         self.mix, self.policy = mix, policy
         os.makedirs(CACHE, exist_ok=True)
         os.symlink(CACHE, os.path.join(self.directory, "cache"))
@@ -36,8 +35,10 @@ class Served(Roost):
         return {lane["tenant"]: (lane["variant"], lane["wanted"])
                 for lane in self.status()["lanes"]}
 
-    def wait_settled(self):
+    def settle(self):
         """Until no host is being started, so that the first load does not pay for it."""
+        if self.policy == "cheapest":
+            self.switch_all(-1)
         time.sleep(1)  # the policy's first ticks say who is to stand by
         wait_for("hosts that are being started", lambda: not any(
             variant["state"] == "starting" for lane in self.status()["lanes"]
@@ -52,6 +53,11 @@ class Served(Roost):
         assert answer.status in (200, 202), answer
         wait_for(f"the switch of {tenant} to {variant}",
                  lambda: self.variants()[tenant] == (variant, variant))
+
+    def switch_all(self, rung):
+        """To a rung of every ladder; to the last one where there are fewer."""
+        for tenant in self.mix:
+            self.switch(tenant.name, tenant.ladder[min(rung, len(tenant.ladder) - 1)])
 
     def run_load(self, paths, warm_s, seconds):
         """Replays the traces. roost load's report, with what the server counted meanwhile."""

@@ -31,10 +31,10 @@ class Tenant:
         """None for models without one (recommendation)."""
         return IMAGES[variant][0] if variant in IMAGES else None
 
-    def yaml(self, ladder=None):
+    def yaml(self):
         """An entry of roost.yaml, in flow style."""
         size = IMAGES[self.ladder[0]][2] if self.ladder[0] in IMAGES else None
-        variants = ", ".join(variant_yaml(model, size) for model in ladder or self.ladder)
+        variants = ", ".join(variant_yaml(model, size) for model in self.ladder)
         return f"{{name: {self.name}, slo: {self.slo}, workers: 2, variants: [{variants}]}}"
 
 
@@ -85,7 +85,7 @@ def models(mix):
     return sorted({model for tenant in mix for model in tenant.ladder})
 
 
-def config(mix, cheapest=False):
-    """roost.yaml; with `cheapest` every tenant has its last variant alone."""
-    tenants = ", ".join(tenant.yaml(tenant.ladder[-1:] if cheapest else None) for tenant in mix)
+def config(mix):
+    """roost.yaml"""
+    tenants = ", ".join(tenant.yaml() for tenant in mix)
     return f"server: {{control_mode: explicit}}\ntenants: [{tenants}]\n"
