@@ -26,7 +26,8 @@ def rows(store, scale):
                 if not cells.reports(mix, load, policy):
                     continue
                 key = mix, load, policy
-                yield (mix, load, policy, spread(cells.served(*key), 3),
+                late = "" if all(r["valid"] for r in cells.reports(*key)) else " \\*"
+                yield (mix, load, policy + late, spread(cells.served(*key), 3),
                        f"{cells.margin(*key):+.1f}", spread(cells.accuracy(*key), 3),
                        spread(cells.switches(*key), 1), spread(cells.manager(*key), 2))
 
@@ -39,7 +40,11 @@ def summary(store, scale):
              "margin_points": cells.margin(mix, load, policy),
              "effective_accuracy": cells.accuracy(mix, load, policy),
              "switches_per_tenant_minute": cells.switches(mix, load, policy),
-             "manager_percent_of_core": cells.manager(mix, load, policy)}
+             "manager_percent_of_core": cells.manager(mix, load, policy),
+             "generator_lag_ms_p99": [report["generator"]["lag_ms_p99"]
+                                      for report in cells.reports(mix, load, policy)],
+             "other_cores": [report["other_cores"]
+                             for report in cells.reports(mix, load, policy)]}
             for mix in scale.mixes for load in scale.loads for policy in POLICIES
             if cells.reports(mix, load, policy)]
 
