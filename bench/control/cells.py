@@ -29,6 +29,7 @@ class Scale:
         self.loads = (0.6, 1.3, 3) if quick else (0.6, 1.3, 2.5, 5)
         self.warm_s, self.measured_s = (3, 3) if quick else (4, 4)
         self.high_s, self.low_s = (3, 10) if quick else (4, 12)
+        self.steady_warm_s, self.steady_s = (5, 12) if quick else (10, 35)
         self.repetitions = repetitions or (1 if quick else 2)
 
     def rows(self):
@@ -107,6 +108,33 @@ def say_faults(server):
     manager = server.status()["manager"]
     if manager["faults"]:
         say(f"  {manager['faults']} faults of the policy; the last one: {manager['last_fault']}")
+
+
+# ---- a steady load ----------------------------------------------------------------------------
+
+def steady_key(mix):
+    return f"steady-{mix}"
+
+
+def measure_steady(store, scale, capacities):
+    """roost at the first load that its top variants do not carry, for longer than a cell."""
+    load = next(load for load in scale.loads if load > 1)
+    for mix in scale.mixes:
+        if store.get(steady_key(mix)) is None:
+            say(f"-- {mix}, roost at a steady load")
+            store.put(steady_key(mix), steady(scale, mix, load, capacities[mix]))
+
+
+def steady(scale, mix, load, capacity):
+    name = f"{mix}-steady"
+    paths = arrivals.write(os.path.join(WORK, "control-traces", name), MIXES[mix], name,
+                           (scale.steady_warm_s + scale.steady_s, load * capacity))
+    with Served(MIXES[mix], "roost") as server:
+        server.settle()
+        report = server.run_load(paths, scale.steady_warm_s, scale.steady_s)
+    tell(mix, load, "roost", report)
+    say(f"  switches: {report['server']['switches']}")
+    return report
 
 
 # ---- the fall ---------------------------------------------------------------------------------

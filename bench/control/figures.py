@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures and tables from the cells."""
-from cells import POLICIES, SWITCHING, cell_key, fall_key
+from cells import POLICIES, SWITCHING, cell_key, fall_key, steady_key
 from common import figure, median, say
 from mixes import MIXES
 
@@ -66,14 +66,19 @@ class Cells:
         return values
 
     def switches(self, mix, load, policy):
-        """Switches per tenant and minute while it was measured, one for each repetition."""
-        return [sum(report["server"]["switches"].values()) / len(MIXES[mix])
-                / report["server"]["seconds"] * 60 for report in self.reports(mix, load, policy)]
+        """One for each repetition; a cell begins soon after a load has changed."""
+        return [switches_per_minute(report, mix) for report in self.reports(mix, load, policy)]
 
     def manager(self, mix, load, policy):
         """Per cent of a core that ticks take, one for each repetition."""
         return [100 * report["server"]["manager_cpu_s"] / report["server"]["seconds"]
                 for report in self.reports(mix, load, policy)]
+
+
+def switches_per_minute(report, mix):
+    """And tenant, while it was measured."""
+    server = report["server"]
+    return sum(server["switches"].values()) / len(MIXES[mix]) / server["seconds"] * 60
 
 
 def mean(values):
@@ -96,8 +101,7 @@ def tell(store, scale):
     tell_attainment(cells)
     tell_restores(store, scale)
     figure("control_switches_per_minute", max(
-        mean(mean(cells.switches(mix, load, "roost")) for load in scale.loads)
-        for mix in scale.mixes), 1)
+        switches_per_minute(store.get(steady_key(mix)), mix) for mix in scale.mixes), 1)
 
 
 def over_static(cells, mix):

@@ -41,6 +41,7 @@ def part_policies(store, scale):
     """every policy on every mix at every load"""
     found = capacities(store, scale)
     cells.measure_rows(store, scale, found)
+    cells.measure_steady(store, scale, found)
     figures.tell(store, scale)
     report.write(store, scale, found)
 
