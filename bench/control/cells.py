@@ -62,7 +62,6 @@ def traces(mix, load, capacity, scale, repetition):
 def measure_row(store, scale, capacity, row):
     mix, policy, repetition = row
     with Served(MIXES[mix], policy) as server:
-        server.settle()
         for load in scale.loads:
             paths = traces(mix, load, capacity, scale, repetition)
             report = undisturbed(lambda paths=paths: server.run_load(
@@ -130,7 +129,6 @@ def steady(scale, mix, load, capacity):
     paths = arrivals.write(os.path.join(WORK, "control-traces", name), MIXES[mix], name,
                            (scale.steady_warm_s + scale.steady_s, load * capacity))
     with Served(MIXES[mix], "roost") as server:
-        server.settle()
         report = server.run_load(paths, scale.steady_warm_s, scale.steady_s)
     tell(mix, load, "roost", report)
     say(f"  switches: {report['server']['switches']}")

@@ -24,8 +24,7 @@ class Served(Roost):
     variant of every ladder by hand."""
 
     def __init__(self, mix, policy, arguments=()):
-        super().__init__(config=mixes.config(mix), zoo=True, arguments=[
-            "--policy", "none" if policy == "cheapest" else policy, *arguments])
+        super().__init__(config=mixes.config(mix), zoo=True, arguments=arguments)
         self.mix, self.policy = mix, policy
         os.makedirs(CACHE, exist_ok=True)
         os.symlink(CACHE, os.path.join(self.directory, "cache"))
@@ -35,22 +34,30 @@ class Served(Roost):
         return {lane["tenant"]: (lane["variant"], lane["wanted"])
                 for lane in self.status()["lanes"]}
 
-    def settle(self):
-        """Until no host is being started, so that the first load does not pay for it."""
+    def __enter__(self):
+        """Every variant has served before a policy comes, so that all stand by: a server of some
+        age, not one whose first minute is an overload."""
+        server = super().__enter__()
+        if self.policy == "none":
+            return server
+        for rung in (*range(max(len(tenant.ladder) for tenant in self.mix)), 0):
+            self.switch_all(rung)
         if self.policy == "cheapest":
             self.switch_all(-1)
-        time.sleep(1)  # the policy's first ticks say who is to stand by
-        wait_for("hosts that are being started", lambda: not any(
-            variant["state"] == "starting" for lane in self.status()["lanes"]
-            for variant in lane["variants"]))
+        else:
+            self.manage("policy", policy=self.policy)
+        return server
+
+    def manage(self, path, **value):
+        """A POST to the control socket."""
+        connection = UnixConnection(self.control)
+        answer = self.call("POST", "/v2/roost/" + path, json.dumps(value), connection=connection)
+        connection.close()
+        assert answer.status in (200, 202), answer
 
     def switch(self, tenant, variant):
         """As `roost switch` does it, without a process of its own. Returns when it serves."""
-        connection = UnixConnection(self.control)
-        answer = self.call("POST", f"/v2/roost/tenants/{tenant}/switch",
-                           json.dumps({"variant": variant}), connection=connection)
-        connection.close()
-        assert answer.status in (200, 202), answer
+        self.manage(f"tenants/{tenant}/switch", variant=variant)
         wait_for(f"the switch of {tenant} to {variant}",
                  lambda: self.variants()[tenant] == (variant, variant))
 
