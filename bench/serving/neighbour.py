@@ -20,12 +20,12 @@ QUIET_S = 0.4
 class Traffic:
     """Open-loop requests to the neighbour for so many seconds; afterwards (time, latency) pairs."""
 
-    def __init__(self, roost, bodies, seconds):
+    def __init__(self, roost, bodies, seconds, tenant=NEIGHBOUR, rate=RATE):
         handle, self.path = tempfile.mkstemp(prefix="samples-")
         os.close(handle)
         self.thread = threading.Thread(target=drive, args=(
-            roost, infer_path(NEIGHBOUR), bodies, seconds),
-            kwargs={"connections": 8, "rate": RATE, "samples": self.path})
+            roost, infer_path(tenant), bodies, seconds),
+            kwargs={"connections": 8, "rate": rate, "samples": self.path})
         self.thread.start()
 
     def flows(self):
