@@ -12,7 +12,8 @@ BINARY = os.path.join(os.environ.get("ROOST_BUILD", "build/debug"), "src/cli/roo
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 WITHOUT_PAGE = {"help", "version"}
 # Of scripts and other programs.
-NOT_OURS = {"--check", "--update", "--config_file", "--output-junit"}
+NOT_OURS = {"--cgroupns", "--check", "--config_file", "--fresh", "--output-junit", "--quick",
+            "--update"}
 
 
 def read(name):
