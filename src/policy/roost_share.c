@@ -11,7 +11,7 @@ static const double slice_contrast = 4;
 static const double slice_long_ns = 2e6, slice_default_ns = 3e6;
 /* What the weight of those with short turns is to that of all others, and the cores that they may
  * need for it. */
-static const double short_weight = 20, short_cores = 0.25;
+static const double short_weight = 4, short_cores = 0.25;
 
 static double value_per_core(const struct roost_turn *turn, uint32_t tenant)
 {

@@ -232,7 +232,7 @@ static void short_runs_beside_long_ones_get_short_turns(void **state)
     for (int i = 0; i < 20; i++) {
         desk_decide(&desk);
     }
-    assert_true(desk_grant(&desk, 0)->weight >= 15 * desk_grant(&desk, 1)->weight);
+    assert_true(desk_grant(&desk, 0)->weight >= 3 * desk_grant(&desk, 1)->weight);
     /* Alone with its like, it needs none. */
     for (uint32_t p = 0; p < 2; p++) {
         view_store_variants(&desk.store, 1)->points[p].ns_mean /= 1000;
