@@ -286,6 +286,8 @@ static void adopt(struct roost_turn *turn, const struct roost_choice *choices)
         record->on_trial = roost_tail(turn, i, next, 1, &to) &&
                            roost_tail(turn, i, seen->grant.variant, 1, &from) &&
                            tail_work_cores(&to) > tail_work_cores(&from);
+        /* It was chosen by this, and must be judged by it until it is measured. */
+        record->calibration = roost_calibration(turn, i, next);
         record->trial_s = 0;
         record->trial_from = seen->grant.variant;
         record->trial_to = next;

@@ -44,6 +44,14 @@ static uint32_t nearest_measured(const struct roost_tenant *tenant, uint32_t var
     return ROOST_NONE;
 }
 
+double roost_calibration(const struct roost_turn *turn, uint32_t tenant, uint32_t variant)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    double calibration = turn->self->records[tenant].calibration;
+    bool up = seen->variants[variant].accuracy > seen->variants[seen->serving].accuracy;
+    return up ? sqrt(calibration) : calibration;
+}
+
 bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate,
                 struct tail *tail)
 {
@@ -63,12 +71,8 @@ bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant
         .percentile = seen->slo_percentile,
         .slo_ns = (double)seen->slo_ns,
         .scale = known == variant ? 1 : cost_ratio(seen, variant, known),
-        .calibration = record->calibration,
+        .calibration = roost_calibration(turn, tenant, variant),
     };
-    /* What one variant was found to be off by says less of another. Going down it is believed,
-     * since there is need; going up only in part. */
-    bool up = seen->variants[variant].accuracy > seen->variants[seen->serving].accuracy;
-    load.calibration = up ? sqrt(load.calibration) : load.calibration;
     tail_init(tail, &seen->variants[known], &load);
     return tail->size_count > 0;
 }

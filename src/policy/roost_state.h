@@ -106,6 +106,9 @@ double roost_cores_found(const struct roost_turn *turn, uint32_t tenant);
 double roost_rate(const struct roost_turn *turn, uint32_t tenant, double sigmas);
 
 /* roost_choose.c */
+/* What a tail is off by with a variant. What was found of the one that serves says less of another:
+ * going down it is believed, since there is need; going up only in part. */
+double roost_calibration(const struct roost_turn *turn, uint32_t tenant, uint32_t variant);
 /* A tenant's load with a variant; false when nothing is known of its cost. */
 bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate,
                 struct tail *tail);
