@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# FairCIM's sets in simulation: every policy on the frozen settings. Goes on where it was interrupted.
+# FairCIM's sets in simulation: every policy on the frozen settings. Goes on where it stopped.
 # --quick: four settings of each set.
 set -euo pipefail
 cd "$(dirname "$0")/.."

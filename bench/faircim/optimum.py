@@ -4,9 +4,10 @@ request, knowing the whole load, and never touch again.
 
 One variant per job and a weight per job, in the shared mode, which is the more capable one. What
 an assignment is worth is simulated, on the arrivals that the policies get. Variants that are both
-less accurate and no cheaper than another are left out: they are never better. Assignments are tried
-in the order of an upper bound of their EA, so that the search may end when no bound is above what
-was found; where it ends earlier, at SIMULATIONS, the bound says how much better the optimum might be.
+less accurate and no cheaper than another are left out: they are never better. Assignments are
+tried in the order of an upper bound of their EA, so that the search may end when no bound is above
+what was found; where it ends earlier, at SIMULATIONS, the bound says how much better the optimum
+might be.
 
 The bound: nobody is served more than comes, nor more than one run at a time allows, nor within
 the SLA when its run alone takes longer; and the node does no more work than it has cores.
