@@ -14,14 +14,15 @@ SAMPLES_LEAST = 5  # a point of a curve that was seen less often is left out
 
 def learn(name, mix, capacity):
     """Serves the mix well below its capacity, all tenants on the same rung, one rung after the
-    other. Costs of variants, of the network thread and of the generator; what the node can do."""
+    other. Costs of variants, of handing a batch to a host and back, of the network thread and of
+    the generator; what the node can do."""
     rungs = max(len(tenant.ladder) for tenant in mix)
     seconds = rungs * STEP_S + 1
     paths = arrivals.write(os.path.join(WORK, "control-traces", f"{name}-learn"), mix,
                            f"{name}-learn", (seconds, 0.5 * capacity))
-    with Served(mix, "none") as server:
+    with Served(mix, "static") as server:
         report = {}
-        before_ns = cpu_ns([server.process.pid])
+        before = spent(server)
         thread = threading.Thread(target=lambda: report.update(load_report(
             server, load_file(mix, paths), ["--warmup", "0s", "--duration", f"{seconds}s"])))
         thread.start()
@@ -30,11 +31,24 @@ def learn(name, mix, capacity):
             time.sleep(STEP_S)
         thread.join()
         requests = report["total"]["scheduled"]
+        supervisor_ns, hosts_ns, runs_ns, batches = (
+            after - first for first, after in zip(before, spent(server)))
         status = server.status()
         return {"knobs": status["manager"]["knobs"], "cores": status["cores"],
-                "network_ns": (cpu_ns([server.process.pid]) - before_ns) / requests,
+                "network_ns": supervisor_ns / requests,
+                "hand_off_ns": max(0, hosts_ns - runs_ns) / batches,
                 "generator_ns": report["generator"]["cpu_s"] * 1e9 / requests,
                 "tenants": {lane["tenant"]: lane_costs(lane) for lane in status["lanes"]}}
+
+
+def spent(server):
+    """CPU time of the supervisor, of all hosts, and of these inside runs; batches run."""
+    metrics = server.metrics()
+    total = {name: sum(value for (metric, _), value in metrics.items() if metric == name)
+             for name in ("roost_cpu_seconds", "nv_inference_exec_count")}
+    supervisor, *others = server.pids()
+    return (cpu_ns([supervisor]), cpu_ns(others), total["roost_cpu_seconds"] * 1e9,
+            total["nv_inference_exec_count"])
 
 
 def lane_costs(lane):

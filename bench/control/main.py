@@ -28,7 +28,7 @@ def capacities(store, scale):
 
 def part_switches(store, scale):
     """switches of variant under load"""
-    lives, seconds = (3, 12) if scale.quick else (6, 14)
+    lives, seconds = (2, 17) if scale.quick else (6, 14)
     switches.tell(store.once("switches", lambda: switches.measure(lives, seconds)))
 
 

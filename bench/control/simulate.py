@@ -14,18 +14,21 @@ TICK = "250 ms"  # the server's default
 SEARCH_S = 20  # simulated at each load of the search for the highest one
 
 
-def variant_text(name, costs):
+def variant_text(name, costs, hand_off_ns):
     fields = [f"name: {name}", f"mflops: {costs['mflops']}",
               f"flops: {costs['flops']:.0f}", f"memory: {costs['memory']}",
               f"start: {costs['start_ns'] / 1e6:.3f} ms"]
     if costs["accuracy"] is not None:
         fields.append(f"accuracy: {costs['accuracy']}")
-    points = ", ".join(f"[{rows:.3f}, {ns / 1e3:.3f} us]" for rows, ns in costs["points"])
+    points = ", ".join(f"[{rows:.3f}, {(ns + hand_off_ns) / 1e3:.3f} us]"
+                       for rows, ns in costs["points"])
     return "{" + ", ".join(fields + [f"points: [{points}]"]) + "}"
 
 
-def tenant_text(tenant, costs, arrivals):
-    variants = ", ".join(variant_text(name, costs[name]) for name in tenant.ladder)
+def tenant_text(tenant, learnt, arrivals):
+    costs = learnt["tenants"][tenant.name]
+    variants = ", ".join(variant_text(name, costs[name], learnt["hand_off_ns"])
+                         for name in tenant.ladder)
     rows = "1"
     if tenant.batch != "1":
         mu, sigma = tenant.batch.removeprefix("lognormal(").rstrip(")").split(",")
@@ -43,8 +46,7 @@ def scenario(mix, learnt, warm_s, seconds, arrivals):
             f"node: {{cores: {learnt['cores']}, standby: cheapest, knobs: [{knobs}]}}\n"
             f"network: {{request: {half['network']}, answer: {half['network']}}}\n"
             f"generator: {{request: {half['generator']}, answer: {half['generator']}}}\n"
-            "tenants:\n" + "".join(tenant_text(tenant, learnt["tenants"][tenant.name], arrivals)
-                                   for tenant in mix))
+            "tenants:\n" + "".join(tenant_text(tenant, learnt, arrivals) for tenant in mix))
 
 
 def run(text, policies):
