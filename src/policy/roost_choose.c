@@ -11,10 +11,21 @@ static const double rate_least = 0.1;
 static const double recover_s = 2;
 /* What a tenant is worth of which nothing is promised: some of its requests are in time anyhow. */
 static const double given_up_worth = 0.5;
+static const uint64_t settled_samples = 20;
 
 static bool measured(const struct roost_variant *variant)
 {
     return variant->point_count > 0 || variant->cpu_ns_per_row > 0;
+}
+
+/* The first runs after a start cost up to twice what they will: they must not be believed. */
+static bool settled(const struct roost_variant *variant)
+{
+    uint64_t samples = 0;
+    for (uint32_t i = 0; i < variant->point_count; i++) {
+        samples += variant->points[i].samples;
+    }
+    return samples >= settled_samples;
 }
 
 /* Cost of a variant relative to another one that is measured. */
@@ -30,18 +41,26 @@ static double cost_ratio(const struct roost_tenant *tenant, uint32_t variant, ui
     return pow(rung_ratio, (double)variant - (double)known);
 }
 
-/* The measured variant nearest on the ladder; the variant itself where it is one. */
-static uint32_t nearest_measured(const struct roost_tenant *tenant, uint32_t variant)
+/* The variant nearest on the ladder of which this holds; the variant itself where it does. */
+static uint32_t nearest(const struct roost_tenant *tenant, uint32_t variant,
+                        bool (*holds)(const struct roost_variant *variant))
 {
     for (uint32_t away = 0; away < tenant->variant_count; away++) {
-        if (variant >= away && measured(&tenant->variants[variant - away])) {
+        if (variant >= away && holds(&tenant->variants[variant - away])) {
             return variant - away;
         }
-        if (variant + away < tenant->variant_count && measured(&tenant->variants[variant + away])) {
+        if (variant + away < tenant->variant_count && holds(&tenant->variants[variant + away])) {
             return variant + away;
         }
     }
     return ROOST_NONE;
+}
+
+/* The variant by whose measurements this one's are told. */
+static uint32_t nearest_known(const struct roost_tenant *tenant, uint32_t variant)
+{
+    uint32_t known = nearest(tenant, variant, settled);
+    return known != ROOST_NONE ? known : nearest(tenant, variant, measured);
 }
 
 double roost_calibration(const struct roost_turn *turn, uint32_t tenant, uint32_t variant)
@@ -57,7 +76,7 @@ bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant
 {
     const struct roost_tenant *seen = &turn->view->tenants[tenant];
     const struct roost_record *record = &turn->self->records[tenant];
-    uint32_t known = nearest_measured(seen, variant);
+    uint32_t known = nearest_known(seen, variant);
     if (known == ROOST_NONE || variant >= seen->variant_count) {
         return false;
     }
@@ -286,7 +305,7 @@ bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
 static double request_ns(const struct roost_turn *turn, uint32_t tenant, uint32_t variant)
 {
     const struct roost_tenant *seen = &turn->view->tenants[tenant];
-    uint32_t known = nearest_measured(seen, variant);
+    uint32_t known = nearest_known(seen, variant);
     double rows = turn->self->records[tenant].abs_rows;
     if (known == ROOST_NONE) {
         return 0;

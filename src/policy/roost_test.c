@@ -268,6 +268,32 @@ static void ignorance_is_no_reason(void **state)
     desk_fini(&desk);
 }
 
+/* Right after a switch a variant seems to cost several times what it does. */
+static void the_first_runs_are_not_believed(void **state)
+{
+    (void)state;
+    for (uint64_t samples = 3; samples <= 300; samples *= 100) {
+        struct desk desk;
+        desk_init(&desk, "roost", NULL, 2);
+        view_fixture_add(&desk.store, 1, slo_ns);
+        struct roost_tenant *tenant = &desk.store.tenants[0];
+        tenant->variant_count = 0;
+        view_fixture_variant(&desk.store, 0, 0.95, 80e6);
+        struct roost_variant *serving = view_fixture_variant(&desk.store, 0, 0.90, 20e6);
+        view_fixture_variant(&desk.store, 0, 0.60, 5e6);
+        for (uint32_t p = 0; p < serving->point_count; p++) {
+            serving->points[p].samples = samples / 2 + 1;
+            serving->points[p].ns_mean *= 5;
+            serving->points[p].cpu_ns_mean *= 5;
+        }
+        tenant->grant.variant = tenant->serving = 1;
+        view_fixture_load(tenant, 30, slo_ns / 2);
+        desk_decide(&desk);
+        assert_int_equal(desk_grant(&desk, 0)->variant, samples < 20 ? 1 : 2);
+        desk_fini(&desk);
+    }
+}
+
 static void the_next_rung_is_kept_warm(void **state)
 {
     (void)state;
@@ -318,6 +344,7 @@ int main(void)
         cmocka_unit_test(tenants_come_and_go),
         cmocka_unit_test(short_runs_beside_long_ones_get_short_turns),
         cmocka_unit_test(ignorance_is_no_reason),
+        cmocka_unit_test(the_first_runs_are_not_believed),
         cmocka_unit_test(the_next_rung_is_kept_warm),
         cmocka_unit_test(it_is_better_than_the_others_here),
     };

@@ -214,7 +214,8 @@ class OnATree(unittest.TestCase):
             pids = [host(server, name) for name in "ab"]
             self.break_weight(server, tree, config(b=3))
             server.wait_log("knob.given_up")
-            self.assertEqual([tree.setting(pid, "cpu.weight") for pid in pids], [None, None])
+            wait_for("groups to go", lambda: [tree.setting(pid, "cpu.weight")
+                                              for pid in pids] == [None, None])
             self.assertFalse({"weight", "quota", "slice"} & set(manager(server)["knobs"]))
             set_policy(server, "static", "mode=exclusive")
             if server.status()["cores"] > 1:
