@@ -115,7 +115,8 @@ static void start_requests(struct loop *loop, uint32_t i)
         struct loop_request *head = &tenant->queue[tenant->queue_begin % LOOP_QUEUE_MAX];
         if (seen->deadline_ns > 0 && loop->now_ns - head->arrival_ns > seen->deadline_ns) {
             view_meter_answer(&tenant->meter, 0, false, loop->now_ns);
-        } else if (tenant->running_count < seen->grant.workers) {
+        } else if (tenant->running_count < seen->grant.workers &&
+                   !(tenant->stops && view_is_switching(seen))) {
             head->variant = seen->serving;
             head->left_ns = tenant->costs_ns[seen->serving];
             tenant->running[tenant->running_count++] = *head;

@@ -25,6 +25,7 @@ struct loop_tenant {
     uint32_t variant_count;
     double accuracies[ROOST_VARIANTS_MAX], costs_ns[ROOST_VARIANTS_MAX];
     uint64_t switch_ns; /* from asked to done */
+    bool stops;         /* nothing is begun while it switches */
 
     /* Counted since the last loop_count. */
     uint64_t arrivals, hits, refusals, switches;

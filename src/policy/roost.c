@@ -250,9 +250,13 @@ static void relieve(struct roost_turn *turn)
     if (take_back(turn, &memory_bytes)) {
         return;
     }
-    struct roost_margin margin = {.cores = turn->cores * self->options.fill_max,
-                                  .target = self->options.target,
-                                  .sigmas = 0.5,
+    /* Where a switch stops the tenant, one has to be enough. */
+    bool dear = self->outage_s > 0;
+    double fill = dear ? self->options.fill_restore : self->options.fill_max;
+    struct roost_margin margin = {.cores = turn->cores * fill,
+                                  .target = dear ? self->options.target_restore
+                                                 : self->options.target,
+                                  .sigmas = dear ? 1 : 0.5,
                                   .no_upgrades = true,
                                   .backlog = true};
     struct roost_choice choices[ROOST_POLICY_TENANTS_MAX];
@@ -269,19 +273,23 @@ static void relieve(struct roost_turn *turn)
     }
 }
 
+/* The first switch of all goes alone, to show what one costs. */
 static void adopt(struct roost_turn *turn, const struct roost_choice *choices)
 {
     uint64_t memory_bytes = turn->view->memory_free_bytes;
+    bool any = false;
     set_given_up(turn, choices);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         const struct roost_tenant *seen = &turn->view->tenants[i];
         struct roost_record *record = &turn->self->records[i];
         uint32_t next = choices[i].variant;
         if (next == seen->grant.variant || seen->since_switch_ns < turn->self->options.dwell_ns ||
+            (any && turn->self->switches == 0) || !roost_pays(turn, i, next) ||
             !switch_to(turn, i, next, &memory_bytes)) {
             continue;
         }
         struct tail to, from;
+        any = true;
         /* What is better and cheaper at once is not to blame for what comes after it. */
         record->on_trial = roost_tail(turn, i, next, 1, &to) &&
                            roost_tail(turn, i, seen->grant.variant, 1, &from) &&
@@ -311,7 +319,7 @@ static void improve(struct roost_turn *turn)
     struct roost_choice choices[ROOST_POLICY_TENANTS_MAX];
     double gain, span_s = self->solved_s;
     self->solved_s = 0;
-    if (self->swap_s >= swap_pause_s) {
+    if (self->swap_s >= swap_pause_s && self->outage_s <= 0) {
         /* Now and then: what would be better if somebody else went down for it. */
         self->swap_s = 0;
         margin.no_downgrades = false;

@@ -124,7 +124,9 @@ static double rate_with(const struct roost_turn *turn, uint32_t tenant,
     double more = (double)queue->requests / recover_s;
     /* What cannot be caught up with is lost anyhow. */
     more = more < rate ? more : rate;
-    return margin->backlog && waits ? rate + more : rate;
+    bool outage = turn->self->records[tenant].recovering != 0 ||
+                  (turn->self->outage_s > 0 && view_is_switching(&turn->view->tenants[tenant]));
+    return margin->backlog && waits && !outage ? rate + more : rate;
 }
 
 double roost_assess(struct roost_turn *turn, const struct roost_margin *margin)

@@ -107,7 +107,7 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
     struct tail tail;
     bool enough = view_has_slo(tenant) &&
                   tenant->window.latency_samples >= policy_samples_least(tenant->slo_percentile);
-    if (!enough || record->steady_s < window_s ||
+    if (!enough || record->steady_s < window_s || record->recovering != 0 ||
         (double)tenant->since_change_ns * 1e-9 < window_s ||
         !roost_tail(turn, i, tenant->serving, roost_rate(turn, i, 0), &tail)) {
         return;
@@ -173,6 +173,7 @@ void roost_learn(struct roost_turn *turn)
                       (double)tenant->since_switch_ns * 1e-9 < window_s;
         content = content && !misses;
     }
+    roost_learn_outage(turn);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         learn_calibration(turn, i);
     }
@@ -205,7 +206,9 @@ bool roost_correct(struct roost_turn *turn)
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         double slo_s = (double)tenant->slo_ns * 1e-9;
         bool counts = turn->loads[i].critical || turn->self->overloaded != 0;
-        if (record->missed_s < missed_enough_s || since_s < grace_s + 2 * slo_s || !counts) {
+        bool outage = view_is_switching(tenant) || record->recovering != 0;
+        if (record->missed_s < missed_enough_s || since_s < grace_s + 2 * slo_s || !counts ||
+            (turn->self->outage_s > 0 && outage)) {
             continue;
         }
         double pressure = policy_pressure(tenant);

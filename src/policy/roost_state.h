@@ -3,6 +3,7 @@
  * What the files of policy `roost` share: its options, its state, and one decision's working set.
  *
  *   roost_learn.c   rates, what tails really are compared with the model, who misses
+ *   roost_outage.c  what a switch costs where it stops the tenant
  *   roost_choose.c  which variant each tenant should have
  *   roost_share.c   weights, slices and early refusal that go with it
  *   roost.c         when to act, and the table
@@ -46,6 +47,11 @@ struct roost_record {
     uint32_t trial_to;   /* and the one that it went to */
     uint32_t given_up;   /* 1: its SLO is not worth what it would cost the others */
     double trial_rate;   /* at which it went up */
+    double dark_s;       /* without an answer, of a switch that is under way */
+    double outage_s;     /* that somebody has waited for it */
+    double drained_s;    /* since nobody waits any more from an outage */
+    uint32_t served;     /* variant at the last decision, plus 1; 0: none yet */
+    uint32_t recovering; /* 1: what is late is late from an outage */
     double blocked_s;    /* until `blocked_variant` may be tried again at such a load */
     double blocked_rate, blocked_used; /* at which that failed; cores used on the node then */
     uint32_t blocked_variant;
@@ -62,8 +68,9 @@ struct roost_state {
     double swap_s;       /* since an exchange of variants was last tried */
     double weighed_s;    /* since weights were last set */
     double content_s;    /* since anybody missed its SLO */
+    double outage_s;     /* that a switch has been seen to cost; 0: none */
     uint32_t overloaded; /* 1: not even the cheapest variants fit */
-    uint32_t reserved;
+    uint32_t switches;   /* 1: some have been seen */
     struct roost_record records[];
 };
 
@@ -94,6 +101,12 @@ struct roost_margin {
     bool no_upgrades, no_downgrades;
     bool backlog; /* reckon with what waits already */
 };
+
+/* roost_outage.c */
+/* What switches cost, and who is still late because of one. */
+void roost_learn_outage(struct roost_turn *turn);
+/* Whether a switch to a better variant pays for the outage that it brings. */
+bool roost_pays(const struct roost_turn *turn, uint32_t tenant, uint32_t variant);
 
 /* roost_learn.c */
 void roost_learn(struct roost_turn *turn);

@@ -118,6 +118,26 @@ static void it_never_flaps(void **state)
     }
 }
 
+/* Where a switch stops the tenant for ten seconds, what is late then is no reason for another. */
+static void an_outage_is_not_answered_with_outages(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(60, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        loop->tenants[i].stops = true;
+        loop->tenants[i].switch_ns = 10000000000;
+    }
+    loop_run(loop, 120);
+    assert_in_range(loop_switches(loop), 1, 6);
+    loop_count(loop);
+    loop_run(loop, 120);
+    assert_in_range(loop_switches(loop), 0, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(loop_attainment(loop, i) > 0.9);
+    }
+    loop_free(loop);
+}
+
 static void floors_are_kept(void **state)
 {
     (void)state;
@@ -337,6 +357,7 @@ int main(void)
         cmocka_unit_test(accuracy_comes_back_when_load_goes),
         cmocka_unit_test(a_flash_crowd_is_met_at_once),
         cmocka_unit_test(it_never_flaps),
+        cmocka_unit_test(an_outage_is_not_answered_with_outages),
         cmocka_unit_test(floors_are_kept),
         cmocka_unit_test(overload_refuses_early),
         cmocka_unit_test(only_the_front_is_used),
