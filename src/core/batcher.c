@@ -85,7 +85,7 @@ uint64_t batcher_predict_wait_ns(const struct batcher_limits *limits, const stru
                                  uint64_t rows_ahead)
 {
     double rows_per_s = curve_rows_per_s(curve, limits->batching ? limits->rows_max : 1);
-    if (rows_per_s <= 0 || rows_ahead == 0) {
+    if (rows_per_s <= 0 || rows_ahead == 0 || !curve_is_known(curve)) {
         return 0;
     }
     return (uint64_t)((double)rows_ahead / (rows_per_s * limits->workers) * 1e9);

@@ -42,7 +42,7 @@ struct batcher_decision batcher_decide(const struct batcher_limits *limits,
                                        unsigned busy, uint64_t now_ns);
 
 /* How long a request that came now would wait before a worker takes it, by the curve; 0 when
- * unknown. */
+ * that is not known well enough (curve_is_known). */
 uint64_t batcher_predict_wait_ns(const struct batcher_limits *limits, const struct curve *curve,
                                  uint64_t rows_ahead);
 

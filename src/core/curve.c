@@ -5,6 +5,8 @@
 
 /* A point forgets slowly once it has this many samples. */
 enum { CURVE_MEMORY_SAMPLES = 32 };
+/* A curve with fewer is not to be relied upon. */
+enum { KNOWN_SAMPLES = 8 };
 
 static const double curve_enough = 0.95; /* of the best throughput is as good as the best */
 static const double curve_worthwhile =
@@ -37,6 +39,15 @@ void curve_observe(struct curve *curve, uint64_t rows, uint64_t service_ns)
     double share = 1.0 / (double)point->samples;
     point->rows_mean += ((double)rows - point->rows_mean) * share;
     point->ns_mean += ((double)service_ns - point->ns_mean) * share;
+}
+
+bool curve_is_known(const struct curve *curve)
+{
+    uint64_t samples = 0;
+    for (unsigned i = 0; i < CURVE_POINTS; i++) {
+        samples += curve->points[i].samples;
+    }
+    return samples >= KNOWN_SAMPLES;
 }
 
 static double point_rate(const struct curve_point *point)

@@ -30,6 +30,10 @@ void curve_reset(struct curve *curve);
 /* A batch of `rows` took `service_ns` inside the host. */
 void curve_observe(struct curve *curve, uint64_t rows, uint64_t service_ns);
 
+/* Whether there are enough samples to turn requests away by: the first runs after a start are slow,
+ * and one that was held up must not speak for all. */
+bool curve_is_known(const struct curve *curve);
+
 /* Expected service time of a batch; 0 when nothing was ever measured. */
 uint64_t curve_service_ns(const struct curve *curve, uint64_t rows);
 

@@ -58,6 +58,10 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
     if (fabs(record->quick - record->slow) > jump_sigmas * sigma) {
         record->steady_s = 0;
         record->rose = record->quick > record->slow;
+        /* What had to be corrected under a heavier load is mostly due to that. */
+        if (record->rose == 0 && record->calibration > 1) {
+            record->calibration = sqrt(record->calibration);
+        }
     }
     double abs_rows = tenant->window.abs_rows > 0 ? tenant->window.abs_rows : 1;
     record->abs_rows += (record->abs_rows > 0 ? part_of(span_s, 2) : 1) *
@@ -107,8 +111,11 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
     struct tail tail;
     bool enough = view_has_slo(tenant) &&
                   tenant->window.latency_samples >= policy_samples_least(tenant->slo_percentile);
-    if (!enough || record->steady_s < window_s || record->recovering != 0 ||
-        (double)tenant->since_change_ns * 1e-9 < window_s ||
+    /* While nobody is late, there is enough of everything, and weights make no difference. */
+    bool held = (double)tenant->since_switch_ns * 1e-9 >= window_s &&
+                ((double)tenant->since_change_ns * 1e-9 >= window_s ||
+                 turn->self->content_s >= window_s);
+    if (!enough || !held || record->steady_s < window_s || record->recovering != 0 ||
         !roost_tail(turn, i, tenant->serving, roost_rate(turn, i, 0), &tail)) {
         return;
     }
@@ -119,6 +126,9 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
         return;
     }
     double ratio = measured / predicted;
+    if (turn->self->overloaded != 0 && ratio > record->calibration) {
+        return; /* by what is refused and what is left over, not by the model */
+    }
     /* A window is mostly the same from one tick to the next: it must not be counted many times. */
     double span_s = ratio > record->calibration ? window_s / 2 : window_s;
     span_s = span_s < calibration_span_s ? calibration_span_s : span_s;
