@@ -380,7 +380,7 @@ static void roost_decide(void *state, const struct roost_view *view, struct roos
     double asked = roost_assess(&turn, &margin);
     bool late = roost_correct(&turn);
     /* What is measured of a load that has not changed is truer than what is predicted of it. */
-    if (late || turn.work > turn.cores || (asked > turn.cores && turn.fresh)) {
+    if (late || turn.work > turn.cores || (asked > turn.cores && turn.fresh && !turn.draining)) {
         relieve(&turn);
     } else if (self->overloaded != 0) {
         leave_overload(&turn, asked);

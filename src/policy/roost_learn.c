@@ -179,8 +179,11 @@ void roost_learn(struct roost_turn *turn)
         learn_trial(record, &turn->self->options, tenant->grant.variant, turn->elapsed_s);
         bool misses = learn_missed(record, tenant, turn->elapsed_s);
         double window_s = (double)tenant->window.length_ns * 1e-9;
+        /* A way down only relieves: where the next one would cost an outage, what was measured
+         * before it is believed. */
+        bool relieved = turn->self->outage_s > 0 && record->on_trial == 0;
         turn->fresh = turn->fresh || (record->rose != 0 && record->steady_s < window_s) ||
-                      (double)tenant->since_switch_ns * 1e-9 < window_s;
+                      (!relieved && (double)tenant->since_switch_ns * 1e-9 < window_s);
         content = content && !misses;
     }
     roost_learn_outage(turn);
@@ -218,7 +221,7 @@ bool roost_correct(struct roost_turn *turn)
         bool counts = turn->loads[i].critical || turn->self->overloaded != 0;
         bool outage = view_is_switching(tenant) || record->recovering != 0;
         if (record->missed_s < missed_enough_s || since_s < grace_s + 2 * slo_s || !counts ||
-            (turn->self->outage_s > 0 && outage)) {
+            turn->draining || (turn->self->outage_s > 0 && outage)) {
             continue;
         }
         double pressure = policy_pressure(tenant);

@@ -64,6 +64,7 @@ void roost_learn_outage(struct roost_turn *turn)
             learn_recovery(turn, record, tenant);
         }
         record->served = tenant->serving + 1;
+        turn->draining = turn->draining || (record->recovering != 0 && tenant->queue.late > 0);
     }
 }
 

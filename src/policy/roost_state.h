@@ -89,6 +89,7 @@ struct roost_turn {
     double elapsed_s; /* since the last decision */
     double cores;     /* that can be planned with */
     double work;      /* cores that all loads take, without any reserve */
+    bool draining;    /* somebody works off what an outage has left, at the others' cost */
     bool fresh;       /* some load has changed more lately than its measurements tell */
     struct roost_load loads[ROOST_POLICY_TENANTS_MAX];
 };
