@@ -12,8 +12,7 @@ BINARY = os.path.join(os.environ.get("ROOST_BUILD", "build/debug"), "src/cli/roo
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 WITHOUT_PAGE = {"help", "version"}
 # Of scripts and other programs.
-NOT_OURS = {"--cgroupns", "--check", "--config_file", "--fresh", "--output-junit", "--quick",
-            "--update"}
+NOT_OURS = {"--cgroupns", "--check", "--config_file", "--output-junit", "--update"}
 
 
 def read(name):
@@ -56,6 +55,8 @@ class Docs(unittest.TestCase):
 
     def test_options_exist(self):
         known = set(NOT_OURS)
+        for path in glob.glob("bench/**/*.py", root_dir=ROOT, recursive=True):
+            known |= set(re.findall(r'add_argument\("(--[\w-]+)"', read(path)))
         for text in self.help.values():
             known |= options(text)
             for name in re.findall(r"--\[no-\]([\w-]+)", text):
