@@ -248,7 +248,8 @@ static void round_done(uv_work_t *work, int status)
         waiter->applied |= !waiter->late;
         waiter->late = false;
     }
-    if (round->err == ROOST_OK && !reconcile_stopped(reconcile)) {
+    bool taken = round->err == ROOST_OK && !reconcile_stopped(reconcile);
+    if (taken) {
         if (round->reload) {
             settings_fini(&server->settings);
             server->settings = round->settings;
@@ -266,9 +267,9 @@ static void round_done(uv_work_t *work, int status)
         } else {
             log_error("config.invalid", "reason=%s result=\"the old state is kept\"", quoted);
         }
-        if (round->reload) {
-            settings_fini(&round->settings);
-        }
+    }
+    if (round->reload && !taken) {
+        settings_fini(&round->settings);
     }
     reconcile->last_err = round->err;
     reconcile->last_detail = round->detail;
