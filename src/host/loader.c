@@ -10,9 +10,7 @@
 #include "base/log.h"
 #include "host/serving.h"
 #include "host/wire.h"
-
-/* What a starved loader is lifted to; also where it begins when it could not be lifted. */
-enum { LOADER_NICE = 10 };
+#include "node/schedule.h"
 
 /*
  * Loading must not disturb those who serve, so it begins at SCHED_IDLE. Leaving that class again
@@ -27,7 +25,7 @@ static void loader_lower(const struct serving *serving)
     if (serving->may_rise)
         (void)sched_setscheduler(0, SCHED_IDLE, &parameter);
     else if (serving->spec.intra_op_threads <= 1)
-        (void)setpriority(PRIO_PROCESS, 0, LOADER_NICE); /* on Linux: of this thread */
+        (void)setpriority(PRIO_PROCESS, 0, SCHEDULE_BACKGROUND_NICE); /* of this thread */
 }
 
 /* The adapted copy is only removed when there is a better one: it must serve otherwise. */

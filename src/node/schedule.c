@@ -9,9 +9,6 @@
 
 #include "base/file.h"
 
-/* A tenth of the weight of nice 0. */
-enum { BACKGROUND_NICE = 10 };
-
 enum roost_err thread_schedule_get(int tid, struct thread_schedule *schedule, struct detail *detail)
 {
     memset(schedule, 0, sizeof *schedule);
@@ -45,7 +42,8 @@ void thread_to_background(int tid)
     if (thread_schedule_get(tid, &schedule, NULL) != ROOST_OK)
         return;
     schedule.policy = SCHED_BATCH;
-    schedule.nice = schedule.nice > BACKGROUND_NICE ? schedule.nice : BACKGROUND_NICE;
+    schedule.nice = schedule.nice > SCHEDULE_BACKGROUND_NICE ? schedule.nice
+                                                             : SCHEDULE_BACKGROUND_NICE;
     schedule.runtime_ns = SCHEDULE_SLICE_MIN_NS;
     schedule.flags = 0;
     (void)thread_schedule_set(tid, &schedule, NULL);

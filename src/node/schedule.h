@@ -21,6 +21,8 @@ struct thread_schedule {
 
 /* The shortest slice that the kernel takes. */
 #define SCHEDULE_SLICE_MIN_NS UINT64_C(100000)
+/* A tenth of the weight of nice 0. */
+enum { SCHEDULE_BACKGROUND_NICE = 10 };
 
 /* How a thread (0: the calling one) is scheduled. */
 enum roost_err thread_schedule_get(int tid, struct thread_schedule *schedule,

@@ -27,7 +27,7 @@ static void *go_and_return(void *argument)
     assert_int_equal(schedule_now().policy, SCHED_OTHER);
     thread_to_background(0);
     assert_int_equal(schedule_now().policy, SCHED_BATCH);
-    assert_true(schedule_now().nice >= 10);
+    assert_true(schedule_now().nice >= SCHEDULE_BACKGROUND_NICE);
     thread_to_foreground(0); /* without the right to it nothing happens */
     bool back = schedule_now().policy == SCHED_OTHER;
     assert_true(!back || schedule_now().nice == 0);
