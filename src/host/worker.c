@@ -132,13 +132,14 @@ static void *worker_main(void *argument)
     struct worker *worker = argument;
     struct serving *serving = worker->serving;
     char name[16];
-    (void)snprintf(name, sizeof name, "w%u", worker->index);
-    pthread_setname_np(pthread_self(), name);
     if (!serving->in_process) {
         /* The process has the spawner's class, which lets others go first. */
         struct sched_param parameter = {0};
         (void)sched_setscheduler(0, SCHED_OTHER, &parameter);
     }
+    /* Last, so that who finds a worker by its name finds it set up. */
+    (void)snprintf(name, sizeof name, "w%u", worker->index);
+    pthread_setname_np(pthread_self(), name);
     worker->finished_ns = clock_now_ns();
     worker->gap_ns = NS_PER_S;
     for (;;) {
