@@ -60,10 +60,10 @@ def grant(server, tenant):
 
 
 def host(server, tenant):
-    """The one host of a tenant; hosts that stand by are others."""
+    """The one host of a tenant, None while it has none; hosts that stand by are others."""
     lane = server.lanes(tenant)[0]
-    return [one["pid"] for one in lane["hosts"]
-            if one["state"] == "ready" and one["variant"] == lane["variant"]][0]
+    return next((one["pid"] for one in lane["hosts"]
+                 if one["state"] == "ready" and one["variant"] == lane["variant"]), None)
 
 
 def read(path):
