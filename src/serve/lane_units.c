@@ -321,11 +321,12 @@ void lane_unit_gone(struct lane *lane, struct unit *unit)
     lane_check_pins(lane);
 }
 
-/* How long the host's oldest batch may take before we believe that it hangs. */
+/* How long the host's oldest batch may take before we believe that it hangs. Not for as many rows
+ * as there may be: the curve goes too far beyond what it has seen when the machine is busy. */
 static uint64_t lane_hang_limit_ns(const struct lane *lane, const struct unit *unit)
 {
     uint64_t service_ns = curve_service_ns(&lane->variants[unit->variant].curve,
-                                           lane->limits.rows_max);
+                                           unit_rows_largest(unit));
     double beyond_ns = hang_factor * (double)service_ns;
     uint64_t least_ns = lane->server->settings.hang_after_ns;
     return beyond_ns > (double)least_ns ? (uint64_t)beyond_ns : least_ns;

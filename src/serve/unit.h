@@ -97,6 +97,9 @@ unsigned unit_busy(const struct unit *unit);
 bool unit_publish(struct unit *unit, struct request *const *requests, unsigned count,
                   uint64_t rows);
 
+/* Rows of the largest batch that the host has; 0: none. */
+uint64_t unit_rows_largest(const struct unit *unit);
+
 /* A request of this slot needs no answer any more; ends the run when nobody waits for it. */
 void unit_request_over(struct unit *unit, unsigned slot);
 

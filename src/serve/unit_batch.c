@@ -124,6 +124,18 @@ bool unit_publish(struct unit *unit, struct request *const *requests, unsigned c
     return true;
 }
 
+uint64_t unit_rows_largest(const struct unit *unit)
+{
+    uint64_t rows = 0;
+    for (unsigned slot = 0; slot < HOST_SLOTS_MAX; slot++) {
+        const struct batch *batch = unit->batches[slot];
+        if (batch != NULL && batch->count > 0 && batch->rows > rows) {
+            rows = batch->rows;
+        }
+    }
+    return rows;
+}
+
 void unit_request_over(struct unit *unit, unsigned slot)
 {
     const struct batch *batch = unit->batches[slot];

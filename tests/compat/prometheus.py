@@ -59,7 +59,7 @@ def samples(server):
 class Metrics(unittest.TestCase):
     def test_names_and_types(self):
         with Server(MODELS, CONFIG, ready=False) as server:
-            wait_for("models", lambda: len(server.hosts()) >= 3)
+            wait_for("models, one in two versions", lambda: len(server.hosts()) >= 4)
             kinds, names = {}, []
             for family in families(server):
                 names.append(family.name)
@@ -78,8 +78,9 @@ class Metrics(unittest.TestCase):
 
     def test_counts(self):
         with Server({name: MODELS[name] for name in ("m", "slow")}, CONFIG, ready=False) as server:
-            wait_for("models", lambda: server.infer("m").status == 200
-                     and server.infer("slow").status == 200)
+            wait_for("models", lambda: all(
+                server.get(f"/v2/models/{model}/ready").status == 200
+                for model in ("m/versions/1", "m/versions/2", "slow")))
             wait_for_idle(server, ["m", "slow"])
             before = samples(server)
             for rows in (1, 3, 4):
