@@ -9,7 +9,7 @@ from bodies import model_bodies
 from common import cpu_ns, figure, say
 from live import Served, load_file, load_report
 from mixes import Tenant
-from neighbour import SAMPLES_MIN, Traffic, pooled_p99_us
+from neighbour import SAMPLES_MIN, Traffic, aside, pooled_p99_us
 
 # Every variant's first switch starts its host; later ones find it standing by.
 SWITCHED = Tenant("images", "p95 50 ms", 1, "mobilenet_v1_050", "mobilenet_v1_050_160",
@@ -62,7 +62,7 @@ def one_server(seconds):
         used_ns, begun_s = cpu_ns(server.pids()), time.monotonic()
         traffic = Traffic(server, bodies, seconds, NEIGHBOUR.name, NEIGHBOUR_RATE)
         thread.start()
-        quiet, switching, cold = windows_of_switches(server, begun_s + seconds - 0.5)
+        quiet, switching, cold = aside(windows_of_switches, server, begun_s + seconds - 0.5)
         used_ns = cpu_ns(server.pids()) - used_ns
         passed_s = time.monotonic() - begun_s
         samples = traffic.samples()

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +14,7 @@
 #include "base/log.h"
 #include "host/serving.h"
 #include "host/wire.h"
+#include "node/schedule.h"
 
 /* Descriptors that an engine opens: model, weights, a few of the system's files. */
 enum { HOST_FILES_MAX = 256, HOST_OOM_SCORE = 300 };
@@ -85,30 +84,13 @@ static void limits_set(const struct host_spec *spec)
     }
 }
 
-/* Whether a thread of ours can leave SCHED_IDLE, found out on one that ends right away. */
-static void *rise_try(void *argument)
-{
-    bool *may_rise = argument;
-    struct sched_param parameter = {0};
-    *may_rise = sched_setscheduler(0, SCHED_IDLE, &parameter) == 0 &&
-                sched_setscheduler(0, SCHED_OTHER, &parameter) == 0;
-    return NULL;
-}
-
-static bool may_rise(void)
-{
-    bool answer = false;
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, rise_try, &answer) == 0)
-        pthread_join(thread, NULL);
-    return answer;
-}
-
 _Noreturn void host_process_run(const int fds[SPAWN_FD_COUNT], pid_t spawner,
-                                const struct sandbox *sandbox)
+                                const struct sandbox *sandbox, bool may_rise)
 {
     static struct serving serving;
     struct detail detail = {""};
+    if (may_rise)
+        thread_to_idle();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != spawner)
         _exit(1);
@@ -117,7 +99,7 @@ _Noreturn void host_process_run(const int fds[SPAWN_FD_COUNT], pid_t spawner,
     if (err == ROOST_OK) {
         name_set(serving.spec.label);
         limits_set(&serving.spec);
-        serving.may_rise = may_rise();
+        serving.may_rise = may_rise;
         if (serving.spec.sandbox) {
             struct sandbox_report report;
             sandbox_apply(sandbox, &serving.spec, &report);

@@ -10,8 +10,10 @@
 #include "host/spawner_wire.h"
 
 /* Takes the descriptors. Called in a fresh, single-threaded child of `spawner`; `sandbox` was
- * prepared there. Exit status 0: drained, or let go by the supervisor; 1: failed, and said so. */
+ * prepared there. With `may_rise` it begins at SCHED_IDLE, from where the supervisor raises it when
+ * the sandbox is shut. Exit status 0: drained, or let go by the supervisor; 1: failed, and said so.
+ */
 _Noreturn void host_process_run(const int fds[SPAWN_FD_COUNT], pid_t spawner,
-                                const struct sandbox *sandbox);
+                                const struct sandbox *sandbox, bool may_rise);
 
 #endif

@@ -218,6 +218,28 @@ static void thread_raise(int tid, const void *nothing)
     thread_to_foreground(tid);
 }
 
+/* One that has not been raised in time, and those that it made. */
+static void thread_rescue(int tid, const void *nothing)
+{
+    struct thread_schedule schedule;
+    (void)nothing;
+    if (thread_schedule_get(tid, &schedule, NULL) == ROOST_OK &&
+        (schedule.policy == SCHED_IDLE || schedule.nice > process_nice()))
+        thread_to_foreground(tid);
+}
+
+/* The process begins at SCHED_IDLE. When it has set itself up its orders are to be heard, whoever
+ * else serves; when it serves it is like all others. */
+static void link_raise(const struct link *link)
+{
+    if (link->pid <= 0)
+        return;
+    if (link->ready)
+        threads_visit(link, link->intra_op_threads > 1 ? thread_raise : thread_rescue, NULL);
+    else if (link->sandboxed)
+        thread_to_batch(link->pid);
+}
+
 static void thread_place(int tid, const void *cpus)
 {
     (void)affinity_set(tid, cpus, NULL);
@@ -261,8 +283,12 @@ bool link_next_event(struct link *link, struct link_event *event)
         link->loaded = true;
     if (event->type == LINK_READY) {
         link->progress_ns = clock_now_ns();
-        if (link->intra_op_threads > 1)
-            threads_visit(link, thread_raise, NULL);
+        link->ready = true;
+        link_raise(link);
+    }
+    if (event->type == LINK_SANDBOX) {
+        link->sandboxed = true;
+        link_raise(link);
     }
     return true;
 }
@@ -310,6 +336,7 @@ void link_spawned(struct link *link, pid_t pid, int pidfd)
     roost_assert(link->pidfd < 0);
     link->pid = pid;
     link->pidfd = pidfd;
+    link_raise(link);
     threads_visit(link, thread_place, &link->cpus);
 }
 

@@ -32,7 +32,8 @@ struct link {
     int control_fd, completion_fd;
     pid_t pid;
     int pidfd;
-    bool loaded, closed, broken; /* broken: it sent nonsense, nothing more is believed */
+    bool sandboxed, loaded, ready, closed; /* what was heard of it */
+    bool broken;                           /* it sent nonsense, nothing more is believed */
     bool armed;                  /* link_arm was called and link_awake was not */
     bool signalled;              /* completion_fd was or will be written */
     unsigned empty_looks;        /* link_next_result found nothing */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <malloc.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,17 +13,16 @@
 #include "node/schedule.h"
 
 /*
- * Loading must not disturb those who serve, so it begins at SCHED_IDLE. Leaving that class again
- * takes a privilege, so without it the loader begins at a small share that never starves; and then
- * threads that an engine makes while loading, which inherit this, must not be made at all.
+ * Loading must not disturb those who serve, so it begins at SCHED_IDLE. Where nobody could take
+ * threads out of that class again the loader has a small share that never starves; and then threads
+ * that an engine makes while loading, which inherit this, must not be made at all.
  */
 static void loader_lower(const struct serving *serving)
 {
-    struct sched_param parameter = {0};
     if (serving->in_process)
         return;
     if (serving->may_rise)
-        (void)sched_setscheduler(0, SCHED_IDLE, &parameter);
+        thread_to_idle();
     else if (serving->spec.intra_op_threads <= 1)
         (void)setpriority(PRIO_PROCESS, 0, SCHEDULE_BACKGROUND_NICE); /* of this thread */
 }
@@ -76,6 +75,7 @@ static enum roost_err loader_load(struct serving *serving, struct detail *detail
     began_ns = clock_now_ns();
     err = warmup_run(serving, detail);
     serving->warm_ns = clock_now_ns() - began_ns;
+    malloc_trim(0); /* reading a model leaves much free memory behind */
     return err;
 }
 

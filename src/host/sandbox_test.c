@@ -25,6 +25,7 @@
 
 #include "base/file.h"
 #include "host/sandbox.h"
+#include "node/schedule.h"
 
 static char directory[256];
 static struct host_spec spec;
@@ -95,6 +96,11 @@ static void check_calls(struct checks *checks)
     check(checks, syscall(SYS_tgkill, getpid(), gettid(), 0) == 0);
     check(checks, refused(syscall(SYS_sched_setscheduler, getppid(), SCHED_OTHER, &parameter)));
     check(checks, syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &parameter) == 0);
+    struct thread_schedule schedule;
+    check(checks, thread_schedule_get(getppid(), &schedule, NULL) != ROOST_OK);
+    check(checks, thread_schedule_get(0, &schedule, NULL) == ROOST_OK);
+    check(checks, thread_schedule_set(getppid(), &schedule, NULL) != ROOST_OK);
+    check(checks, thread_schedule_set(0, &schedule, NULL) == ROOST_OK);
     check(checks, refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0)));
     check(checks, refused(syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL)));
     check(checks, refused(syscall(SYS_bpf, 0, NULL, 0)));

@@ -125,6 +125,8 @@ static const struct {
 } calls_on_itself[] = {
     {SCMP_SYS(sched_setaffinity), 0},
     {SCMP_SYS(sched_setscheduler), 0},
+    {SCMP_SYS(sched_getattr), 0},
+    {SCMP_SYS(sched_setattr), 0},
     {SCMP_SYS(setpriority), 1},
 };
 

@@ -2,7 +2,6 @@
 #include "host/serving.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 #include "base/log.h"
 #include "host/memfile.h"
 #include "host/wire.h"
-#include "node/affinity.h"
+#include "node/schedule.h"
 
 /* How often a run that should end is told so. */
 enum { CANCEL_AGAIN_MS = 1 };
@@ -170,8 +169,6 @@ static int serving_loaded(struct serving *serving)
     if (serving->load_err != ROOST_OK)
         return 1;
     if (serving->spec.role == HOST_SERVE) {
-        /* Reading a model leaves much free memory behind. */
-        malloc_trim(0);
         enum roost_err err = workers_start(serving, atomic_load(&serving->worker_limit), &detail);
         if (err != ROOST_OK) {
             (void)wire_send_failed(serving->control_fd, err, detail.text);
@@ -250,21 +247,22 @@ static void serving_end_threads(struct serving *serving)
 
 int serving_run(struct serving *serving)
 {
-    struct detail detail = {""};
-    if (!serving->in_process && affinity_set(0, &serving->spec.cpus, &detail) != ROOST_OK)
-        log_warn("host.affinity", "host=%s reason=\"%s\"", serving->spec.label, detail.text);
     if (pthread_create(&serving->loader, NULL, loader_main, serving) != 0) {
         (void)wire_send_failed(serving->control_fd, ROOST_NO_MEMORY, "no thread can be started");
         return 1;
     }
     serving->loader_started = true;
+    if (!serving->in_process)
+        thread_to_batch(0); /* one without a sandbox can do it by himself */
     int status = serving_loop(serving);
     if (serving_drained(serving))
         workers_join(serving);
     /* A process that ends takes its threads along: neither a load nor a run that nobody waits for
      * is worth waiting for. */
-    if (!serving->in_process)
+    if (!serving->in_process) {
+        thread_to_idle(); /* giving back the memory takes a while */
         _exit(status);
+    }
     serving_end_threads(serving);
     return status;
 }

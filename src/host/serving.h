@@ -68,7 +68,7 @@ struct serving {
     pthread_t loader;
     bool loader_started;
     _Atomic bool loader_ended;
-    bool may_rise; /* a thread may leave SCHED_IDLE again */
+    bool may_rise; /* the supervisor can take threads out of SCHED_IDLE */
     enum roost_err load_err;
     uint64_t warm_ns;
 

@@ -30,6 +30,7 @@ struct spawner_process {
     int socket;
     int signals; /* signalfd for SIGCHLD */
     const struct sandbox *sandbox;
+    bool may_rise; /* the supervisor can take hosts out of SCHED_IDLE */
     struct child *children;
     size_t child_count, child_capacity;
 };
@@ -127,7 +128,7 @@ static void spawn(struct spawner_process *process, uint64_t id, const int fds[SP
     if (pid == 0) {
         close(process->socket);
         close(process->signals);
-        host_process_run(fds, self, process->sandbox);
+        host_process_run(fds, self, process->sandbox, process->may_rise);
     }
     if (pid < 0) {
         spawn_failed(process, id, "fork", errno);
@@ -213,6 +214,7 @@ _Noreturn void spawner_process_run(int socket, const char *ort_library, pid_t su
     process.socket = descriptors_close(socket);
     process.signals = signals_prepare();
     process.sandbox = sandbox_prepare();
+    process.may_rise = thread_may_rise();
     engines_open(ort_library, &hello);
     if (process.signals < 0 || packet_send(process.socket, &hello, sizeof hello, NULL, 0, 0) < 0)
         _exit(1);

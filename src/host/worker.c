@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <malloc.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "host/serving.h"
+#include "node/schedule.h"
 
 /* A worker that has had nothing to do for so long gives memory back. */
 static const uint64_t idle_trim_ns = 500 * NS_PER_MS;
@@ -134,8 +134,7 @@ static void *worker_main(void *argument)
     char name[16];
     if (!serving->in_process) {
         /* The process has the spawner's class, which lets others go first. */
-        struct sched_param parameter = {0};
-        (void)sched_setscheduler(0, SCHED_OTHER, &parameter);
+        thread_to_foreground(0);
     }
     /* Last, so that who finds a worker by its name finds it set up. */
     (void)snprintf(name, sizeof name, "w%u", worker->index);

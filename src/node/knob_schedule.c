@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "node/knob_internal.h"
 
-static const uint64_t slice_min_ns = SCHEDULE_SLICE_MIN_NS, slice_max_ns = 100 * NS_PER_MS;
+static const uint64_t slice_min_ns = SCHEDULE_SLICE_MIN_NS, slice_max_ns = SCHEDULE_SLICE_MAX_NS;
 
 /* ---- what there is ------------------------------------------------------------------------ */
 

@@ -2,8 +2,10 @@
 #include "node/schedule.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,19 +46,56 @@ void thread_to_background(int tid)
     schedule.policy = SCHED_BATCH;
     schedule.nice = schedule.nice > SCHEDULE_BACKGROUND_NICE ? schedule.nice
                                                              : SCHEDULE_BACKGROUND_NICE;
-    schedule.runtime_ns = SCHEDULE_SLICE_MIN_NS;
+    schedule.runtime_ns = SCHEDULE_SLICE_MAX_NS;
     schedule.flags = 0;
     (void)thread_schedule_set(tid, &schedule, NULL);
+}
+
+void thread_to_idle(void)
+{
+    const struct sched_param parameter = {0};
+    (void)sched_setscheduler(0, SCHED_IDLE, &parameter);
+    thread_give_way(); /* who waits already is not looked for by that */
+}
+
+/* Found out on a thread that ends right away. */
+static void *rise_try(void *argument)
+{
+    const struct sched_param parameter = {0};
+    bool *may_rise = argument;
+    *may_rise = sched_setscheduler(0, SCHED_IDLE, &parameter) == 0 &&
+                sched_setscheduler(0, SCHED_OTHER, &parameter) == 0;
+    return NULL;
+}
+
+bool thread_may_rise(void)
+{
+    bool may_rise = false;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, rise_try, &may_rise) == 0)
+        pthread_join(thread, NULL);
+    return may_rise;
+}
+
+void thread_give_way(void)
+{
+    (void)sched_yield();
 }
 
 void thread_to_batch(int tid)
 {
     struct thread_schedule schedule;
-    if (thread_schedule_get(tid, &schedule, NULL) != ROOST_OK || schedule.policy != SCHED_OTHER)
+    if (thread_schedule_get(tid, &schedule, NULL) != ROOST_OK ||
+        (schedule.policy != SCHED_OTHER && schedule.policy != SCHED_IDLE))
         return;
     schedule.policy = SCHED_BATCH;
     schedule.flags = 0;
     (void)thread_schedule_set(tid, &schedule, NULL);
+}
+
+int process_nice(void)
+{
+    return getpriority(PRIO_PROCESS, (id_t)getpid());
 }
 
 void thread_to_foreground(int tid)
@@ -65,6 +104,7 @@ void thread_to_foreground(int tid)
     if (thread_schedule_get(tid, &schedule, NULL) != ROOST_OK ||
         (schedule.policy != SCHED_IDLE && schedule.policy != SCHED_BATCH))
         return;
-    schedule = (struct thread_schedule){.size = sizeof schedule, .policy = SCHED_OTHER};
+    schedule = (struct thread_schedule){
+        .size = sizeof schedule, .policy = SCHED_OTHER, .nice = process_nice()};
     (void)thread_schedule_set(tid, &schedule, NULL);
 }

@@ -3,6 +3,7 @@
 #ifndef ROOST_NODE_SCHEDULE_H
 #define ROOST_NODE_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/detail.h"
@@ -19,8 +20,9 @@ struct thread_schedule {
     uint32_t util_min, util_max;
 };
 
-/* The shortest slice that the kernel takes. */
+/* The shortest and the longest slice that the kernel takes. */
 #define SCHEDULE_SLICE_MIN_NS UINT64_C(100000)
+#define SCHEDULE_SLICE_MAX_NS UINT64_C(100000000)
 /* A tenth of the weight of nice 0. */
 enum { SCHEDULE_BACKGROUND_NICE = 10 };
 
@@ -32,16 +34,32 @@ enum roost_err thread_schedule_set(int tid, const struct thread_schedule *schedu
 
 /*
  * For work that must get on, but beside which others must hardly notice anything: a tenth of a core
- * where they want all of it, in turns so short that who wakes up need not wait for the end of one,
- * and no turn begins by taking the core from somebody. Without effect where the kernel or the
+ * where they want all of it; no turn begins by taking the core from somebody, and who wakes up ends
+ * it, since the kernel prefers shorter slices than this one. Without effect where the kernel or the
  * caller's rights do not allow it.
  */
 void thread_to_background(int tid);
 
-/* Only the last of these: a full share, but whoever has the core keeps it until his turn ends. */
+/*
+ * The calling thread goes to SCHED_IDLE, and who waits for its core has it at once. There it
+ * starves while others want every core; leaving that class takes a privilege: see thread_may_rise.
+ */
+void thread_to_idle(void);
+
+/* Whether this process may take threads out of SCHED_IDLE. */
+bool thread_may_rise(void);
+
+/* Lets those go first who wait for this core: nothing else ends a turn before a tick, except that
+ * somebody wakes up who is owed enough. */
+void thread_give_way(void);
+
+/* A full share, but no turn begins by taking the core from somebody. */
 void thread_to_batch(int tid);
 
-/* Back from both, and from SCHED_IDLE. */
+/* Back from all of these, with the calling process's nice. */
 void thread_to_foreground(int tid);
+
+/* That of its main thread, which whoever started it may have chosen. */
+int process_nice(void);
 
 #endif

@@ -44,6 +44,30 @@ static void test_to_the_background_and_back(void **state)
     assert_int_equal(schedule_now().nice, before.nice);
 }
 
+static void *rise_from_idle(void *argument)
+{
+    thread_to_idle();
+    assert_int_equal(schedule_now().policy, SCHED_IDLE);
+    void (*rise)(int) = *(void (**)(int))argument;
+    rise(0);
+    return (void *)(uintptr_t)schedule_now().policy;
+}
+
+static void test_to_idle_and_back(void **state)
+{
+    (void)state;
+    void (*rises[])(int) = {thread_to_foreground, thread_to_batch};
+    const uintptr_t policies[] = {SCHED_OTHER, SCHED_BATCH};
+    bool may_rise = thread_may_rise();
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        void *policy;
+        assert_int_equal(pthread_create(&thread, NULL, rise_from_idle, &rises[i]), 0);
+        assert_int_equal(pthread_join(thread, &policy), 0);
+        assert_true(!may_rise || (uintptr_t)policy == policies[i]);
+    }
+}
+
 static void test_who_serves_stays_as_he_is(void **state)
 {
     (void)state;
@@ -68,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_the_background_and_back),
+        cmocka_unit_test(test_to_idle_and_back),
         cmocka_unit_test(test_who_serves_stays_as_he_is),
         cmocka_unit_test(test_a_thread_that_has_ended),
     };

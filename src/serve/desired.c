@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/schedule.h"
 #include "serve/desired_adapter.h"
 #include "serve/desired_catalog.h"
 #include "serve/desired_path.h"
@@ -417,9 +418,11 @@ static enum roost_err build_tenants(struct builder *builder, struct desired **ou
         return detail_set(builder->detail, ROOST_NO_MEMORY, "no memory for %zu tenants",
                           builder->entry_count);
     }
-    for (size_t i = 0; err == ROOST_OK && i < builder->entry_count; i++)
+    for (size_t i = 0; err == ROOST_OK && i < builder->entry_count; i++) {
         err = build_tenant(builder, &builder->entries[i],
                            &desired->tenants[desired->tenant_count++]);
+        thread_give_way();
+    }
     if (err == ROOST_OK)
         *out = desired;
     else

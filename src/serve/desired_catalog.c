@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "node/schedule.h"
 #include "serve/desired_path.h"
 #include "serve/pbtxt.h"
 
@@ -177,6 +178,7 @@ static enum roost_err scan_directory(struct catalog *catalog, const char *reposi
         char path[FILE_PATH_BYTES_MAX];
         if (path_join(path, sizeof(path), repository, list.names[i]))
             err = scan_entry(catalog, path, list.names[i], detail);
+        thread_give_way(); /* there may be hundreds of models */
     }
     path_list_fini(&list);
     return err;

@@ -111,6 +111,7 @@ void lane_unit_ready(struct lane *lane, struct unit *unit)
     variant->failures = 0;
     variant->failed_until_ns = 0;
     lane->coming = NULL;
+    link_set_workers(unit->link, lane->workers, &lane->cpus); /* may have changed meanwhile */
     log_info("model.ready",
              "tenant=%s version=%s variant=%s pid=%d ms=%" PRIu64 " optimised=%d workers=%u",
              lane->tenant->name, lane->version_text, variant->desired.name,
