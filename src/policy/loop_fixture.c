@@ -76,7 +76,7 @@ static void answer(struct loop *loop, uint32_t i, const struct loop_request *req
     struct loop_tenant *tenant = &loop->tenants[i];
     uint64_t latency_ns = loop->now_ns - request->arrival_ns;
     uint64_t slo_ns = loop->store.tenants[i].slo_ns;
-    double cost_ns = tenant->costs_ns[request->variant];
+    double cost_ns = tenant->costs_ns[request->variant] * loop->dear;
     view_meter_answer(&tenant->meter, latency_ns, true, loop->now_ns);
     view_meter_run(&tenant->meter, 1, (uint64_t)cost_ns, (uint64_t)cost_ns, loop->now_ns);
     curve_observe(&tenant->curves[request->variant], 1, (uint64_t)cost_ns);
@@ -171,7 +171,7 @@ static void work(struct loop *loop, uint32_t i, double cores)
     each_ns = each_ns > (double)step_ns ? (double)step_ns : each_ns;
     uint32_t kept = 0;
     for (uint32_t r = 0; r < tenant->running_count; r++) {
-        tenant->running[r].left_ns -= each_ns;
+        tenant->running[r].left_ns -= each_ns / loop->dear;
         if (tenant->running[r].left_ns <= 0) {
             answer(loop, i, &tenant->running[r]);
         } else {
@@ -195,6 +195,11 @@ static void step(struct loop *loop)
         start_requests(loop, i);
     }
     divide(loop, cores);
+    double busy = 0;
+    for (uint32_t i = 0; i < loop->store.view.tenant_count; i++) {
+        busy += cores[i] / loop->store.view.node.cores;
+    }
+    loop->dear = 1 + loop->contention * busy;
     for (uint32_t i = 0; i < loop->store.view.tenant_count; i++) {
         work(loop, i, cores[i]);
     }

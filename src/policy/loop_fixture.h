@@ -47,6 +47,8 @@ struct loop {
     struct roost_plan_tenant planned[LOOP_TENANTS_MAX];
     struct loop_tenant tenants[LOOP_TENANTS_MAX];
     struct rng rng;
+    double contention; /* by how much longer runs take when all cores are busy; 0 */
+    double dear;       /* times as long as alone that runs take now */
     uint64_t now_ns;
     uint64_t faults;                      /* plans that did not pass */
     uint64_t reasons[ROOST_REASON_COUNT]; /* of changes */

@@ -23,7 +23,6 @@ static const double solve_pause_s = 0.25, swap_pause_s = 10, swap_gain = 0.03;
 static const double gain_least = 0.001;
 /* A load that is larger by this factor than at the upgrade is no failure of the upgrade. */
 static const double load_grew = 1.1;
-enum { FAILURES_MAX = 10 };
 
 static const char *const objectives[] = {"goodput", "accuracy", NULL};
 
@@ -191,26 +190,6 @@ static bool switch_to(struct roost_turn *turn, uint32_t tenant, uint32_t variant
     return true;
 }
 
-/* An upgrade did not last: not again at such a load for a while, and after the second time not at
- * any load, since it comes and goes. */
-static void fail_upgrade(struct roost_turn *turn, uint32_t tenant)
-{
-    struct roost_state *self = turn->self;
-    struct roost_record *record = &self->records[tenant];
-    double wait_s = ldexp((double)self->options.backoff_ns * 1e-9, (int)record->failures);
-    double most_s = (double)self->options.backoff_max_ns * 1e-9;
-    record->failures += record->failures < FAILURES_MAX ? 1 : 0;
-    record->blocked_s = wait_s < most_s ? wait_s : most_s;
-    record->blocked_rate = record->slow;
-    record->blocked_used = 0;
-    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
-        record->blocked_used += self->records[i].used_cores;
-    }
-    record->blocked_variant = turn->view->tenants[tenant].grant.variant;
-    record->on_trial = 0;
-    record->trial_s = 0;
-}
-
 /* Takes back an upgrade that is on trial and whose load has not grown since. True when there was
  * one. */
 static bool take_back(struct roost_turn *turn, uint64_t *memory_bytes)
@@ -226,7 +205,7 @@ static bool take_back(struct roost_turn *turn, uint64_t *memory_bytes)
             !switch_to(turn, i, record->trial_from, memory_bytes)) {
             continue;
         }
-        fail_upgrade(turn, i);
+        roost_trial_fail(turn, i);
         policy_reason(turn->plan, i, ROOST_REASON_UNDO, ROOST_NONE, policy_pressure(seen),
                       ceil(record->blocked_s * 1e9 / (double)(turn->view->tick_ns + 1)));
         any = true;
@@ -242,12 +221,13 @@ static void set_given_up(struct roost_turn *turn, const struct roost_choice *cho
 }
 
 /* Too much is asked for, or somebody is late. */
-static void relieve(struct roost_turn *turn)
+static void relieve(struct roost_turn *turn, bool late)
 {
     struct roost_state *self = turn->self;
     uint64_t memory_bytes = turn->view->memory_free_bytes;
     self->room_s = 0;
     if (take_back(turn, &memory_bytes)) {
+        roost_crowd_note(turn);
         return;
     }
     /* Where a switch stops the tenant, one has to be enough. */
@@ -263,13 +243,18 @@ static void relieve(struct roost_turn *turn)
     double gain;
     self->overloaded = !roost_pick(turn, &margin, choices, &gain);
     set_given_up(turn, choices);
+    bool any = false;
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
-        if (choices[i].variant != turn->view->tenants[i].grant.variant) {
-            bool switched = switch_to(turn, i, choices[i].variant, &memory_bytes);
-            if (switched && self->records[i].on_trial != 0) {
-                fail_upgrade(turn, i);
+        if (choices[i].variant != turn->view->tenants[i].grant.variant &&
+            switch_to(turn, i, choices[i].variant, &memory_bytes)) {
+            any = true;
+            if (self->records[i].on_trial != 0) {
+                roost_trial_fail(turn, i);
             }
         }
+    }
+    if (any && late && !turn->rising && self->overloaded == 0) {
+        roost_crowd_note(turn);
     }
 }
 
@@ -288,18 +273,11 @@ static void adopt(struct roost_turn *turn, const struct roost_choice *choices)
             !switch_to(turn, i, next, &memory_bytes)) {
             continue;
         }
-        struct tail to, from;
         any = true;
-        /* What is better and cheaper at once is not to blame for what comes after it. */
-        record->on_trial = roost_tail(turn, i, next, 1, &to) &&
-                           roost_tail(turn, i, seen->grant.variant, 1, &from) &&
-                           tail_work_cores(&to) > tail_work_cores(&from);
+        roost_trial_begin(turn, i, next);
         /* It was chosen by this, and must be judged by it until it is measured. */
         record->calibration = roost_calibration(turn, i, next);
-        record->trial_s = 0;
-        record->trial_from = seen->grant.variant;
-        record->trial_to = next;
-        record->trial_rate = record->slow;
+        record->calibration_demand = turn->demand;
     }
 }
 
@@ -309,6 +287,10 @@ static void improve(struct roost_turn *turn)
     struct roost_state *self = turn->self;
     self->solved_s += turn->elapsed_s;
     self->swap_s += turn->elapsed_s;
+    if (roost_crowd_blocks(turn)) {
+        self->room_s = 0;
+        return;
+    }
     if (self->solved_s < solve_pause_s) {
         return;
     }
@@ -381,11 +363,14 @@ static void roost_decide(void *state, const struct roost_view *view, struct roos
     bool late = roost_correct(&turn);
     /* What is measured of a load that has not changed is truer than what is predicted of it. */
     if (late || turn.work > turn.cores || (asked > turn.cores && turn.fresh && !turn.draining)) {
-        relieve(&turn);
+        relieve(&turn, late);
     } else if (self->overloaded != 0) {
         leave_overload(&turn, asked);
     } else if (!anyone_switches(view)) {
+        /* It must fit on a busy node, whose runs cost more. */
+        turn.rush = true;
         improve(&turn);
+        turn.rush = turn.busy;
     }
     roost_refuse(&turn, asked);
     roost_share_turns(&turn);
@@ -400,7 +385,7 @@ const struct roost_policy policy_roost = {
     .contract = ROOST_POLICY_CONTRACT,
     .name = "roost",
     .summary = "predicts what each tenant needs, and chooses weights and variants together",
-    .version = "2",
+    .version = "3",
     .tenants_max = ROOST_POLICY_TENANTS_MAX,
     .options = roost_option_table,
     .option_count = sizeof roost_option_table / sizeof roost_option_table[0],

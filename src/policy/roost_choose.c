@@ -4,69 +4,23 @@
 
 #include "policy/roost_state.h"
 
-/* Without any figure, a rung is taken to cost this part of the one above it. */
-static const double rung_ratio = 0.8;
 static const double rate_least = 0.1;
 /* Backlog is to be worked off within so long. */
 static const double recover_s = 2;
 /* What a tenant is worth of which nothing is promised: some of its requests are in time anyhow. */
 static const double given_up_worth = 0.5;
-static const uint64_t settled_samples = 20;
 
-static bool measured(const struct roost_variant *variant)
+double roost_believed(const struct roost_turn *turn, const struct roost_record *record)
 {
-    return variant->point_count > 0 || variant->cpu_ns_per_row > 0;
-}
-
-/* The first runs after a start cost up to twice what they will: they must not be believed. */
-static bool settled(const struct roost_variant *variant)
-{
-    uint64_t samples = 0;
-    for (uint32_t i = 0; i < variant->point_count; i++) {
-        samples += variant->points[i].samples;
-    }
-    return samples >= settled_samples;
-}
-
-/* Cost of a variant relative to another one that is measured. */
-static double cost_ratio(const struct roost_tenant *tenant, uint32_t variant, uint32_t known)
-{
-    const struct roost_variant *to = &tenant->variants[variant], *from = &tenant->variants[known];
-    if (to->flops_counted > 0 && from->flops_counted > 0) {
-        return to->flops_counted / from->flops_counted;
-    }
-    if (to->mflops_declared > 0 && from->mflops_declared > 0) {
-        return to->mflops_declared / from->mflops_declared;
-    }
-    return pow(rung_ratio, (double)variant - (double)known);
-}
-
-/* The variant nearest on the ladder of which this holds; the variant itself where it does. */
-static uint32_t nearest(const struct roost_tenant *tenant, uint32_t variant,
-                        bool (*holds)(const struct roost_variant *variant))
-{
-    for (uint32_t away = 0; away < tenant->variant_count; away++) {
-        if (variant >= away && holds(&tenant->variants[variant - away])) {
-            return variant - away;
-        }
-        if (variant + away < tenant->variant_count && holds(&tenant->variants[variant + away])) {
-            return variant + away;
-        }
-    }
-    return ROOST_NONE;
-}
-
-/* The variant by whose measurements this one's are told. */
-static uint32_t nearest_known(const struct roost_tenant *tenant, uint32_t variant)
-{
-    uint32_t known = nearest(tenant, variant, settled);
-    return known != ROOST_NONE ? known : nearest(tenant, variant, measured);
+    bool fell = record->calibration > 1 && turn->demand < record->calibration_demand;
+    return fell ? pow(record->calibration, turn->demand / record->calibration_demand)
+                : record->calibration;
 }
 
 double roost_calibration(const struct roost_turn *turn, uint32_t tenant, uint32_t variant)
 {
     const struct roost_tenant *seen = &turn->view->tenants[tenant];
-    double calibration = turn->self->records[tenant].calibration;
+    double calibration = roost_believed(turn, &turn->self->records[tenant]);
     bool up = seen->variants[variant].accuracy > seen->variants[seen->serving].accuracy;
     return up ? sqrt(calibration) : calibration;
 }
@@ -76,8 +30,9 @@ bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant
 {
     const struct roost_tenant *seen = &turn->view->tenants[tenant];
     const struct roost_record *record = &turn->self->records[tenant];
-    uint32_t known = nearest_known(seen, variant);
-    if (known == ROOST_NONE || variant >= seen->variant_count) {
+    double scale;
+    uint32_t known = roost_cost_by(turn, tenant, variant, &scale);
+    if (known == ROOST_NONE) {
         return false;
     }
     double rows_max = seen->grant.batch_rows > 0 ? seen->grant.batch_rows : seen->batch_rows_max;
@@ -89,7 +44,7 @@ bool roost_tail(const struct roost_turn *turn, uint32_t tenant, uint32_t variant
         .parallel = record->parallel,
         .percentile = seen->slo_percentile,
         .slo_ns = (double)seen->slo_ns,
-        .scale = known == variant ? 1 : cost_ratio(seen, variant, known),
+        .scale = scale,
         .calibration = roost_calibration(turn, tenant, variant),
     };
     tail_init(tail, &seen->variants[known], &load);
@@ -158,22 +113,6 @@ double roost_assess(struct roost_turn *turn, const struct roost_margin *margin)
     return work + reserve;
 }
 
-/* True while the variant, or a lesser one, failed at such a load not long ago. */
-static bool blocked(const struct roost_turn *turn, uint32_t tenant, uint32_t variant, double rate)
-{
-    const struct roost_record *record = &turn->self->records[tenant];
-    const struct roost_tenant *seen = &turn->view->tenants[tenant];
-    double used = 0;
-    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
-        used += turn->self->records[i].used_cores;
-    }
-    bool alike = rate > 0.8 * record->blocked_rate && used > 0.8 * record->blocked_used;
-    return record->blocked_s > 0 && (alike || record->failures > 1) &&
-           record->blocked_variant < seen->variant_count &&
-           roost_value(turn, tenant, variant, 1) >=
-               roost_value(turn, tenant, record->blocked_variant, 1);
-}
-
 /* Measured, not only not measured otherwise. */
 static bool keeps_slo(const struct roost_tenant *tenant)
 {
@@ -196,7 +135,7 @@ static bool choice_of(const struct roost_turn *turn, uint32_t tenant, uint32_t v
         !roost_tail(turn, tenant, variant, rate, &tail) ||
         (value < held_value * (given_up ? given_up_worth : 1) && margin->no_downgrades) ||
         (variant != held && value > held_value &&
-         (margin->no_upgrades || blocked(turn, tenant, variant, rate)))) {
+         (margin->no_upgrades || roost_trial_blocks(turn, tenant, variant, rate)))) {
         return false;
     }
     double work = tail_work_cores(&tail), need = work;
@@ -303,28 +242,26 @@ bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
     return fits;
 }
 
-/* CPU time of a request with a variant; 0: unknown. */
-static double request_ns(const struct roost_turn *turn, uint32_t tenant, uint32_t variant)
+double roost_demand(const struct roost_turn *turn)
 {
-    const struct roost_tenant *seen = &turn->view->tenants[tenant];
-    uint32_t known = nearest_known(seen, variant);
-    double rows = turn->self->records[tenant].abs_rows;
-    if (known == ROOST_NONE) {
-        return 0;
+    double cores = 0;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        const struct roost_record *record = &turn->self->records[i];
+        double ns = roost_request_ns(turn, i, view_top_variant(&turn->view->tenants[i]));
+        cores += ns > 0 ? record->slow * ns * 1e-9 : record->used_cores;
     }
-    double ratio = known == variant ? 1 : cost_ratio(seen, variant, known);
-    return view_cpu_ns(&seen->variants[known], rows < 1 ? 1 : rows) * ratio;
+    return cores;
 }
 
 uint32_t roost_next_cheaper(const struct roost_turn *turn, uint32_t tenant)
 {
     const struct roost_tenant *seen = &turn->view->tenants[tenant];
-    double held = request_ns(turn, tenant, seen->grant.variant), best = 0;
+    double held = roost_request_ns(turn, tenant, seen->grant.variant), best = 0;
     uint32_t found = ROOST_NONE;
     for (uint32_t v = 0; v < seen->variant_count; v++) {
         double value = roost_value(turn, tenant, v, 1);
         if (v != seen->grant.variant && value > best && view_may_switch(turn->view, seen, v) &&
-            request_ns(turn, tenant, v) < held) {
+            roost_request_ns(turn, tenant, v) < held) {
             found = v;
             best = value;
         }

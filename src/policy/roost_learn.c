@@ -8,7 +8,7 @@ static const double quick_least_s = 0.5, quick_most_s = 4, slow_times = 8;
 /* Requests that a short average is made of, where the rate allows it. */
 static const double quick_requests = 20;
 /* After a change the long average follows the short one for so many of its spans. */
-static const double follow_spans = 2;
+static const double follow_spans = 4;
 static const double parallel_span_s = 600;
 static const double jump_sigmas = 3.5, calibration_least = 0.3, calibration_most = 8;
 static const double calibration_span_s = 3;
@@ -58,10 +58,6 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
     if (fabs(record->quick - record->slow) > jump_sigmas * sigma) {
         record->steady_s = 0;
         record->rose = record->quick > record->slow;
-        /* What had to be corrected under a heavier load is mostly due to that. */
-        if (record->rose == 0 && record->calibration > 1) {
-            record->calibration = sqrt(record->calibration);
-        }
     }
     double abs_rows = tenant->window.abs_rows > 0 ? tenant->window.abs_rows : 1;
     record->abs_rows += (record->abs_rows > 0 ? part_of(span_s, 2) : 1) *
@@ -102,6 +98,13 @@ double roost_cores_found(const struct roost_turn *turn, uint32_t tenant)
     return left > share ? left : share;
 }
 
+/* From here on it is corrected for what is measured at the present load. */
+static void rebase_calibration(const struct roost_turn *turn, struct roost_record *record)
+{
+    record->calibration = roost_believed(turn, record);
+    record->calibration_demand = turn->demand;
+}
+
 /* Only what was measured under the grants in force and a steady load tells of the model. */
 static void learn_calibration(struct roost_turn *turn, uint32_t i)
 {
@@ -126,6 +129,7 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
         return;
     }
     double ratio = measured / predicted;
+    rebase_calibration(turn, record);
     if (turn->self->overloaded != 0 && ratio > record->calibration) {
         return; /* by what is refused and what is left over, not by the model */
     }
@@ -152,22 +156,6 @@ static bool learn_missed(struct roost_record *record, const struct roost_tenant 
     return misses;
 }
 
-static void learn_trial(struct roost_record *record, const struct roost_options *options,
-                        uint32_t variant, double elapsed_s)
-{
-    record->trial_s += elapsed_s;
-    record->blocked_s -= record->blocked_s < elapsed_s ? record->blocked_s : elapsed_s;
-    /* Over, or never begun: its host did not start, or somebody's hand chose another. */
-    if (record->trial_s * 1e9 >= (double)options->trial_ns || variant != record->trial_to) {
-        record->on_trial = 0;
-    }
-    /* A failure is forgotten after a time without another. */
-    if (record->failures > 0 && record->trial_s * 1e9 >= (double)options->backoff_max_ns) {
-        record->failures--;
-        record->trial_s = 0;
-    }
-}
-
 void roost_learn(struct roost_turn *turn)
 {
     bool content = true;
@@ -176,17 +164,22 @@ void roost_learn(struct roost_turn *turn)
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         learn_rate(record, tenant);
         learn_parallel(record, tenant, turn->elapsed_s);
-        learn_trial(record, &turn->self->options, tenant->grant.variant, turn->elapsed_s);
         bool misses = learn_missed(record, tenant, turn->elapsed_s);
         double window_s = (double)tenant->window.length_ns * 1e-9;
         /* A way down only relieves: where the next one would cost an outage, what was measured
          * before it is believed. */
         bool relieved = turn->self->outage_s > 0 && record->on_trial == 0;
-        turn->fresh = turn->fresh || (record->rose != 0 && record->steady_s < window_s) ||
+        turn->rising = turn->rising || (record->rose != 0 && record->steady_s < window_s);
+        turn->fresh = turn->fresh || turn->rising ||
                       (!relieved && (double)tenant->since_switch_ns * 1e-9 < window_s);
         content = content && !misses;
     }
+    roost_learn_costs(turn);
+    turn->rush = false; /* demand is not to change with what it causes */
+    turn->demand = roost_demand(turn);
+    turn->rush = turn->busy;
     roost_learn_outage(turn);
+    roost_trial_learn(turn);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         learn_calibration(turn, i);
     }
@@ -231,6 +224,7 @@ bool roost_correct(struct roost_turn *turn)
             /* Being late is what the model says too; but it may know more by now. */
             continue;
         }
+        rebase_calibration(turn, record);
         if (record->calibration < calibration_most) {
             double times = pressure > 2 ? 2 : pressure < 1.1 ? 1.1 : pressure;
             record->calibration *= times;

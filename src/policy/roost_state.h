@@ -3,7 +3,9 @@
  * What the files of policy `roost` share: its options, its state, and one decision's working set.
  *
  *   roost_learn.c   rates, what tails really are compared with the model, who misses
+ *   roost_cost.c    what runs cost, of which a busy node makes more
  *   roost_outage.c  what a switch costs where it stops the tenant
+ *   roost_trial.c   upgrades that did not last, and what follows from them
  *   roost_choose.c  which variant each tenant should have
  *   roost_share.c   weights, slices and early refusal that go with it
  *   roost.c         when to act, and the table
@@ -36,25 +38,37 @@ struct roost_record {
     uint32_t rose;      /* 1: to a higher one */
     uint32_t reserved_rate;
     double abs_rows;
-    double used_cores;   /* moving average */
-    double parallel;     /* cores that one run has been seen to keep busy, at least 1 */
-    double calibration;  /* measured tail over predicted */
-    double missed_s;     /* for how long it has been missing its SLO */
-    uint32_t on_trial;   /* 1: went up lately */
-    uint32_t failures;   /* upgrades that had to be taken back */
-    double trial_s;      /* since it went up */
-    uint32_t trial_from; /* the variant that it had before, */
-    uint32_t trial_to;   /* and the one that it went to */
-    uint32_t given_up;   /* 1: its SLO is not worth what it would cost the others */
-    double trial_rate;   /* at which it went up */
-    double dark_s;       /* without an answer, of a switch that is under way */
-    double outage_s;     /* that somebody has waited for it */
-    double drained_s;    /* since nobody waits any more from an outage */
-    uint32_t served;     /* variant at the last decision, plus 1; 0: none yet */
-    uint32_t recovering; /* 1: what is late is late from an outage */
-    double blocked_s;    /* until `blocked_variant` may be tried again at such a load */
-    double blocked_rate, blocked_used; /* at which that failed; cores used on the node then */
+    double used_cores;         /* moving average */
+    double parallel;           /* cores that one run has been seen to keep busy, at least 1 */
+    double calibration;        /* measured tail over predicted, */
+    double calibration_demand; /* and the node's demand at which that was learnt */
+    double missed_s;           /* for how long it has been missing its SLO */
+    uint32_t on_trial;         /* 1: went up lately */
+    uint32_t failures;         /* upgrades that had to be taken back */
+    double trial_s;            /* since it went up */
+    uint32_t trial_from;       /* the variant that it had before, */
+    uint32_t trial_to;         /* and the one that it went to */
+    uint32_t given_up;         /* 1: its SLO is not worth what it would cost the others */
+    double trial_rate;         /* at which it went up */
+    double dark_s;             /* without an answer, of a switch that is under way */
+    double outage_s;           /* that somebody has waited for it */
+    double drained_s;          /* since nobody waits any more from an outage */
+    uint32_t served;           /* variant at the last decision, plus 1; 0: none yet */
+    uint32_t recovering;       /* 1: what is late is late from an outage */
+    /* CPU time of a row while the node is idle for a good part, and while it is not; 0: unknown */
+    double lull_ns[ROOST_VARIANTS_MAX], rush_ns[ROOST_VARIANTS_MAX];
+    double blocked_s; /* until `blocked_variant` may be tried again at such a load */
+    double blocked_rate, blocked_demand; /* at which that failed; the node's demand then */
     uint32_t blocked_variant;
+};
+
+/* The node when somebody was late on it although the load had not grown. */
+struct roost_crowd {
+    double demand;     /* then */
+    double calm_s;     /* since then */
+    double left_s;     /* until a tenant may go up again at such a demand */
+    uint32_t climbed;  /* 1: some tenant has gone up since */
+    uint32_t failures; /* after a tenant had gone up */
 };
 
 struct roost_state {
@@ -71,6 +85,7 @@ struct roost_state {
     double outage_s;     /* that a switch has been seen to cost; 0: none */
     uint32_t overloaded; /* 1: not even the cheapest variants fit */
     uint32_t switches;   /* 1: some have been seen */
+    struct roost_crowd crowd;
     struct roost_record records[];
 };
 
@@ -89,8 +104,13 @@ struct roost_turn {
     double elapsed_s; /* since the last decision */
     double cores;     /* that can be planned with */
     double work;      /* cores that all loads take, without any reserve */
+    double demand;    /* cores that all loads would take with every tenant's best variant */
     bool draining;    /* somebody works off what an outage has left, at the others' cost */
     bool fresh;       /* some load has changed more lately than its measurements tell */
+    bool rising;      /* some load has */
+    double dear;      /* what runs cost in a rush over what they cost in a lull */
+    bool busy;        /* the node is in a rush */
+    bool rush;        /* costs of a rush are reckoned with */
     struct roost_load loads[ROOST_POLICY_TENANTS_MAX];
 };
 
@@ -109,6 +129,20 @@ void roost_learn_outage(struct roost_turn *turn);
 /* Whether a switch to a better variant pays for the outage that it brings. */
 bool roost_pays(const struct roost_turn *turn, uint32_t tenant, uint32_t variant);
 
+/* roost_trial.c */
+void roost_trial_learn(struct roost_turn *turn);
+/* A tenant goes up to a variant. */
+void roost_trial_begin(struct roost_turn *turn, uint32_t tenant, uint32_t variant);
+/* It did not last: not again at such a load for a while. */
+void roost_trial_fail(struct roost_turn *turn, uint32_t tenant);
+/* True while the variant, or a lesser one, failed at such a load not long ago. */
+bool roost_trial_blocks(const struct roost_turn *turn, uint32_t tenant, uint32_t variant,
+                        double rate);
+/* Somebody is late although the load has not grown, and goes down or makes another go. */
+void roost_crowd_note(struct roost_turn *turn);
+/* True while nobody is to go up at this load. */
+bool roost_crowd_blocks(const struct roost_turn *turn);
+
 /* roost_learn.c */
 void roost_learn(struct roost_turn *turn);
 /* True when a tenant has been missing its SLO for long enough to act on it; what the model thought
@@ -119,7 +153,23 @@ double roost_cores_found(const struct roost_turn *turn, uint32_t tenant);
 /* The rate to plan with. */
 double roost_rate(const struct roost_turn *turn, uint32_t tenant, double sigmas);
 
+/* roost_cost.c */
+/* What runs cost in a rush and in a lull. */
+void roost_learn_costs(struct roost_turn *turn);
+/* The variant by whose measurements this one's are told, and what its cost is to be multiplied by;
+ * ROOST_NONE when nothing is known. */
+uint32_t roost_cost_by(const struct roost_turn *turn, uint32_t tenant, uint32_t variant,
+                       double *scale);
+/* CPU time of a request with a variant; 0: unknown. */
+double roost_request_ns(const struct roost_turn *turn, uint32_t tenant, uint32_t variant);
+
 /* roost_choose.c */
+/* Cores that all loads would take with every tenant's best variant: how much is asked for, whatever
+ * variants are in force. */
+double roost_demand(const struct roost_turn *turn);
+/* What a tail is off by, as far as it is believed at the present load: most of it comes with load,
+ * so that it is worth the less the further that has fallen since. */
+double roost_believed(const struct roost_turn *turn, const struct roost_record *record);
 /* What a tail is off by with a variant. What was found of the one that serves says less of another:
  * going down it is believed, since there is need; going up only in part. */
 double roost_calibration(const struct roost_turn *turn, uint32_t tenant, uint32_t variant);

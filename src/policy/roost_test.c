@@ -118,6 +118,44 @@ static void it_never_flaps(void **state)
     }
 }
 
+/* Nor where runs take longer beside others, so that what fits by its cost alone does not. */
+static void it_never_flaps_where_runs_contend(void **state)
+{
+    (void)state;
+    for (double per_s = 10; per_s < 300; per_s *= 1.3) {
+        struct loop *loop = loop_of(per_s, 3);
+        loop->contention = 0.5;
+        loop_run(loop, 60);
+        loop_count(loop);
+        loop_run(loop, 180);
+        assert_in_range(loop_switches(loop), 0, 9);
+        loop_free(loop);
+    }
+}
+
+/* What was learnt in a rush, where runs take twice as long, says little of the lull after it. */
+static void a_fall_lifts_what_a_rush_taught(void **state)
+{
+    (void)state;
+    static const double short_ns[] = {10e6, 5e6, 2e6, 0.75e6};
+    for (double per_s = 40; per_s < 130; per_s *= 1.25) {
+        struct loop *loop = loop_new("roost", NULL, 2);
+        for (uint32_t i = 0; i < 2; i++) {
+            loop_add(loop, per_s, slo_ns, 4, accuracies, short_ns);
+        }
+        loop->contention = 1;
+        loop_run(loop, 180);
+        set_rates(loop, 4 * per_s);
+        loop_run(loop, 5);
+        set_rates(loop, 30);
+        loop_run(loop, 5);
+        for (uint32_t i = 0; i < 2; i++) {
+            assert_int_equal(loop_variant(loop, i), 0);
+        }
+        loop_free(loop);
+    }
+}
+
 /* Where a switch stops the tenant for ten seconds, what is late then is no reason for another. */
 static void an_outage_is_not_answered_with_outages(void **state)
 {
@@ -357,6 +395,8 @@ int main(void)
         cmocka_unit_test(accuracy_comes_back_when_load_goes),
         cmocka_unit_test(a_flash_crowd_is_met_at_once),
         cmocka_unit_test(it_never_flaps),
+        cmocka_unit_test(it_never_flaps_where_runs_contend),
+        cmocka_unit_test(a_fall_lifts_what_a_rush_taught),
         cmocka_unit_test(an_outage_is_not_answered_with_outages),
         cmocka_unit_test(floors_are_kept),
         cmocka_unit_test(overload_refuses_early),
