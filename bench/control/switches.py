@@ -6,7 +6,7 @@ import threading
 import time
 
 from bodies import model_bodies
-from common import cpu_ns, figure, say
+from common import cpu_ns, drive, figure, infer_path, say
 from live import Served, load_file, load_report
 from mixes import Tenant
 from neighbour import SAMPLES_MIN, Traffic, aside, pooled_p99_us
@@ -15,7 +15,8 @@ from neighbour import SAMPLES_MIN, Traffic, aside, pooled_p99_us
 SWITCHED = Tenant("images", "p95 50 ms", 1, "mobilenet_v1_050", "mobilenet_v1_050_160",
                   "mobilenet_v1_025", "mobilenet_v1_025_160", "mobilenet_v1_025_128")
 NEIGHBOUR = Tenant("near", "p99 10 ms", 1, "ncf")
-RATE, NEIGHBOUR_RATE = 400, 1000
+NEIGHBOUR_RATE = 1000
+LOAD = 0.65  # of what the dearest variant carries beside the neighbour: a switch is no overload
 WINDOW_S = 0.1  # after the command; a switch that takes longer is watched until it has ended
 
 
@@ -51,13 +52,25 @@ def stalls(server):
             if match}
 
 
-def one_server(seconds):
+def carried():
+    """Requests per second of the dearest variant's one worker, always busy beside the neighbour."""
+    with Served([SWITCHED, NEIGHBOUR], "none") as server, \
+            model_bodies(server, SWITCHED.name, 1, 8) as images, \
+            model_bodies(server, NEIGHBOUR.name, 1, 64) as bodies:
+        traffic = Traffic(server, bodies, 5, NEIGHBOUR.name, NEIGHBOUR_RATE)
+        time.sleep(0.5)
+        report = drive(server, infer_path(SWITCHED.name), images, 4, connections=2)
+        traffic.samples()
+        return report["requests"] / 4
+
+
+def one_server(seconds, rate):
     """Everything that one life of a server gives."""
     with Served([SWITCHED, NEIGHBOUR], "none") as server, \
             model_bodies(server, NEIGHBOUR.name, 1, 64) as bodies:
         own = {}
         thread = threading.Thread(target=lambda: own.update(load_report(
-            server, load_file([SWITCHED], rates={SWITCHED.name: RATE}),
+            server, load_file([SWITCHED], rates={SWITCHED.name: rate}),
             ["--warmup", "0s", "--duration", f"{seconds + 1}s"])))
         used_ns, begun_s = cpu_ns(server.pids()), time.monotonic()
         traffic = Traffic(server, bodies, seconds, NEIGHBOUR.name, NEIGHBOUR_RATE)
@@ -83,14 +96,15 @@ def p99_bound_s(counts):
 def measure(lives, seconds):
     """At least a hundred switches over several lives of a server, since only a life's first
     switches start hosts."""
-    parts = [one_server(seconds) for _ in range(lives)]
+    rate = round(LOAD * carried())
+    parts = [one_server(seconds, rate) for _ in range(lives)]
     counts = {bound: sum(part["stalls"].get(bound, 0) for part in parts)
               for bound in parts[0]["stalls"]}
     # Times are of one clock, so windows and samples of all lives can be pooled as they are.
     samples = [pair for part in parts for pair in part["samples"]]
     quiet_us, quiet_count = pooled_p99_us(samples, [w for p in parts for w in p["quiet"]])
     busy_us, busy_count = pooled_p99_us(samples, [w for p in parts for w in p["switching"]])
-    return {"switches": sum(len(part["switching"]) for part in parts),
+    return {"rate": rate, "switches": sum(len(part["switching"]) for part in parts),
             "cold": sum(part["cold"] for part in parts),
             "failed": sum(part["failed"] for part in parts),
             "requests": sum(part["requests"] for part in parts),
@@ -102,7 +116,8 @@ def measure(lives, seconds):
 def tell(result):
     waited = result["stalls"]["+Inf"]
     say(f"switches: {result['switches']} ({result['cold']} started a host) among "
-        f"{result['requests']} requests at {result['load'] * 100:.0f} % of the machine; "
+        f"{result['requests']} requests, {result['rate']}/s, {LOAD * 100:.0f} % of what the dearest "
+        f"variant's worker carries ({result['load'] * 100:.0f} % of the machine); "
         f"{waited} found requests waiting; neighbour's p99 {result['quiet_p99_us']:.0f} us quiet "
         f"({result['quiet_samples']} samples), {result['switching_p99_us']:.0f} us in switches "
         f"({result['switching_samples']} samples)")
