@@ -33,3 +33,16 @@ def write(folder, mix, seed, *phases):
                     at += generator.expovariate(rate * tenant.rate)
                 begin += seconds
     return paths
+
+
+def join(folder, phases, phase_s):
+    """Traces one after the other, each beginning `phase_s` after the one before. Paths by name."""
+    os.makedirs(folder, exist_ok=True)
+    joined = {name: os.path.join(folder, name + ".trace") for name in phases[0]}
+    for name, path in joined.items():
+        with open(path, "w", encoding="ascii") as out:
+            for number, paths in enumerate(phases):
+                with open(paths[name], encoding="ascii") as phase:
+                    for at_s, rows in map(str.split, phase):
+                        out.write(f"{float(at_s) + number * phase_s:.6f} {rows}\n")
+    return joined

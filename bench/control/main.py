@@ -50,11 +50,11 @@ def part_simulated(store, scale):
     """the simulator against the cells"""
     found = capacities(store, scale)
     for mix in scale.mixes:
-        learnt = store.once(f"learnt-{mix}", lambda mix=mix: learn.learn(
+        learnt = store.once(f"costs-{mix}", lambda mix=mix: learn.learn(
             mix, mixes.MIXES[mix], found[mix]))
-        for load in scale.loads:
-            paths = cells.traces(mix, load, found[mix], scale, 0)
-            store.put(f"sim-{mix}-{load}", simulate.cell(mix, learnt, scale, paths))
+        paths = {load: cells.traces(mix, load, found[mix], scale, 0) for load in scale.loads}
+        for load, twins in simulate.row(mix, learnt, scale, paths).items():
+            store.put(f"sim-{mix}-{load}", twins)
         store.put(f"sim-capacity-{mix}", simulate.capacity(mixes.MIXES[mix], learnt, found[mix]))
     figures.tell_simulated(store, scale, found)
 

@@ -6,11 +6,15 @@ import subprocess
 
 from common import BINARY, WORK
 from mixes import MIXES
+import arrivals
+import learn
 
 POLICIES = ("static", "faircim", "roost")
 SIM_KNOBS = {"weight", "cores", "quota", "workers", "class", "ways", "bandwidth", "batch",
              "variant", "shed"}
+TURN = "4 ms"  # between ticks of a kernel of 250 Hz
 TICK = "250 ms"  # the server's default
+BETWEEN_S = 0.3  # from the end of a load to the next one: roost load drains, ends and starts
 SEARCH_S = 20  # simulated at each load of the search for the highest one
 
 
@@ -25,7 +29,7 @@ def variant_text(name, costs, hand_off_ns):
     return "{" + ", ".join(fields + [f"points: [{points}]"]) + "}"
 
 
-def tenant_text(tenant, learnt, arrivals):
+def tenant_text(tenant, learnt, when):
     costs = learnt["tenants"][tenant.name]
     variants = ", ".join(variant_text(name, costs[name], learnt["hand_off_ns"])
                          for name in tenant.ladder)
@@ -34,19 +38,25 @@ def tenant_text(tenant, learnt, arrivals):
         mu, sigma = tenant.batch.removeprefix("lognormal(").rstrip(")").split(",")
         rows = f"{{mu: {mu}, sigma: {sigma}, min: 1, max: 64}}"
     return (f"  - {{name: {tenant.name}, slo: {tenant.slo}, workers: 2, rows: {rows},\n"
-            f"     arrivals: {arrivals(tenant)},\n     variants: [{variants}]}}\n")
+            f"     arrivals: {when(tenant)},\n     variants: [{variants}]}}\n")
 
 
-def scenario(mix, learnt, warm_s, seconds, arrivals):
-    """`arrivals` says a tenant's, in YAML. Half of what a request costs the network thread and the
-    generator is taken on its way in, half on its way out."""
+def thread_text(request_ns, wake_ns=0):
+    """Half of what a request costs a thread is taken on its way in, half on its way out."""
+    half = f"{request_ns / 2e3:.2f} us"
+    return (f"{{request: {half}, answer: {half}, wake: {wake_ns / 2e3:.2f} us, "
+            f"cooling: {learn.COOLING_NS / 1e6} ms}}")
+
+
+def scenario(mix, learnt, warm_s, seconds, when):
+    """`when` says a tenant's arrivals, in YAML."""
     knobs = ", ".join(knob for knob in learnt["knobs"] if knob in SIM_KNOBS)
-    half = {side: f"{learnt[side + '_ns'] / 2e3:.2f} us" for side in ("network", "generator")}
+    network = learnt["network"]
     return (f"duration: {warm_s + seconds} s\nwarmup: {warm_s} s\ntick: {TICK}\n"
-            f"node: {{cores: {learnt['cores']}, standby: cheapest, knobs: [{knobs}]}}\n"
-            f"network: {{request: {half['network']}, answer: {half['network']}}}\n"
-            f"generator: {{request: {half['generator']}, answer: {half['generator']}}}\n"
-            "tenants:\n" + "".join(tenant_text(tenant, learnt, arrivals) for tenant in mix))
+            f"node: {{cores: {learnt['cores']}, standby: all, turn: {TURN}, knobs: [{knobs}]}}\n"
+            f"network: {thread_text(network['warm_ns'], network['wake_ns'])}\n"
+            f"generator: {thread_text(learnt['generator_ns'])}\n"
+            "tenants:\n" + "".join(tenant_text(tenant, learnt, when) for tenant in mix))
 
 
 def run(text, policies):
@@ -59,11 +69,20 @@ def run(text, policies):
     return {report["policy"]: report for report in json.loads(done.stdout)}
 
 
-def cell(mix_name, learnt, scale, paths):
-    """The simulated twin of a cell, for every policy that is compared."""
-    return run(scenario(MIXES[mix_name], learnt, scale.warm_s, scale.measured_s,
-                        lambda tenant: f"{{process: trace, file: {paths[tenant.name]}}}"),
-               POLICIES)
+def row(mix_name, learnt, scale, paths):
+    """load -> the simulated twins of its cells, for every policy that is compared. A twin lives
+    through the loads before it, as the server did; `paths` are the traces of each load."""
+    cell_s = scale.warm_s + scale.measured_s
+    twins = {}
+    for number, load in enumerate(scale.loads):
+        begin_s = number * (cell_s + BETWEEN_S)
+        joined = arrivals.join(os.path.join(WORK, "control-traces", f"{mix_name}-row"),
+                               [paths[earlier] for earlier in scale.loads[:number + 1]],
+                               cell_s + BETWEEN_S)
+        twins[load] = run(scenario(MIXES[mix_name], learnt, begin_s + scale.warm_s,
+                                   scale.measured_s, lambda tenant, joined=joined:
+                                   f"{{process: trace, file: {joined[tenant.name]}}}"), POLICIES)
+    return twins
 
 
 def holds(mix, learnt, rate):

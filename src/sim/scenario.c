@@ -90,6 +90,9 @@ static const struct yaml_field node_fields[] = {
           .help = "of a switch to a host that stands by (default: 1 ms)"),
     FIELD(YAML_T_DURATION, "stall", struct node_keys, node.stall_ns,
           .help = "time without service at each switch in stall mode (default: 30 s)"),
+    FIELD(YAML_T_DURATION, "turn", struct node_keys, node.turn_ns, .maximum = 1e9,
+          .help = "between the kernel's ticks, for the next of which a run waits that begins while "
+                  "all cores are busy (default: 0 s, they share at once)"),
 };
 
 static const struct yaml_field thread_fields[] = {
@@ -97,6 +100,10 @@ static const struct yaml_field thread_fields[] = {
           .help = "work per request, on its way in"),
     FIELD(YAML_T_DURATION, "answer", struct scenario_thread, answer_ns,
           .help = "work per answer, on its way out"),
+    FIELD(YAML_T_DURATION, "wake", struct scenario_thread, wake_ns,
+          .help = "work besides after a long sleep, with cold caches (default: 0 s)"),
+    FIELD(YAML_T_DURATION, "cooling", struct scenario_thread, cooling_ns, .minimum = 1,
+          .help = "sleep after which all but 1/e of `wake` is due (default: 1 ms)"),
 };
 
 static const struct scenario_table tables[] = {
@@ -199,6 +206,13 @@ static void read_node(struct scenario_reader *reader, const struct yaml_node *pl
         read_knobs(reader, keys.knobs, node);
 }
 
+static void read_thread(struct scenario_reader *reader, const struct yaml_node *place,
+                        struct scenario_thread *thread)
+{
+    thread->cooling_ns = NS_PER_MS;
+    yaml_read_map(place, thread_fields, tables[2].count, thread, reader->errors);
+}
+
 static void read_ladders(struct scenario_reader *reader, const struct yaml_node *map)
 {
     struct scenario *scenario = reader->scenario;
@@ -273,9 +287,9 @@ static void read_top(struct scenario_reader *reader, const struct yaml_node *roo
     if (keys.node != NULL)
         read_node(reader, keys.node);
     if (keys.network != NULL)
-        yaml_read_map(keys.network, thread_fields, 2, &scenario->network, reader->errors);
+        read_thread(reader, keys.network, &scenario->network);
     if (keys.generator != NULL)
-        yaml_read_map(keys.generator, thread_fields, 2, &scenario->generator, reader->errors);
+        read_thread(reader, keys.generator, &scenario->generator);
     if (!make_room(reader, &keys))
         return;
     if (keys.ladders != NULL)

@@ -78,11 +78,13 @@ struct scenario_node {
     int standby, switching;       /* enums above */
     uint64_t switch_ns;           /* from decided to done where the host stands by */
     uint64_t stall_ns;
+    uint64_t turn_ns; /* between the ends of turns; 0: who wakes is served at once */
 };
 
-/* Work of a thread that every request passes; 0: none. */
+/* Work of a thread that every request passes; 0: none. It finds its caches used by others after a
+ * sleep: a wake-up after `slept` costs wake * (1 - exp(-slept / cooling)) more. */
 struct scenario_thread {
-    uint64_t request_ns, answer_ns;
+    uint64_t request_ns, answer_ns, wake_ns, cooling_ns;
 };
 
 struct scenario {

@@ -193,6 +193,7 @@ static void thread_init(struct sim *sim, struct sim_thread *thread,
                         const struct scenario_thread *cost)
 {
     thread->cost = *cost;
+    thread->slept_ns = sim->now_ns;
     sim_event_init(sim, &thread->event, sim_thread_done, thread);
 }
 
@@ -223,6 +224,7 @@ static enum roost_err sim_init(struct sim *sim, const struct sim_options *option
         return detail_set(detail, ROOST_INVALID,
                           "the hosts of the first variants need more memory "
                           "than the node has");
+    sim_event_init(sim, &sim->turn, sim_turn_end, NULL);
     sim_event_init(sim, &sim->sample, sim_sample, NULL);
     sim_event_init(sim, &sim->tick, sim_tick, NULL);
     sim_event_set(sim, &sim->tick, sim->now_ns);
@@ -232,6 +234,7 @@ static enum roost_err sim_init(struct sim *sim, const struct sim_options *option
 
 static void sim_fini(struct sim *sim)
 {
+    sim_turn_end(sim, NULL);
     sim_abandon_thread(sim, &sim->generator);
     sim_abandon_thread(sim, &sim->network);
     for (uint32_t i = 0; i < sim->tenant_count; i++) {

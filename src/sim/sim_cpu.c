@@ -181,6 +181,7 @@ static void apply_loader(struct sim *sim, struct sim_tenant *tenant, double gets
 
 void sim_divide(struct sim *sim)
 {
+    sim_turn_lend(sim);
     sim->moved = false;
     for (uint32_t i = 0; i < sim->tenant_count; i++)
         sim_advance(sim, &sim->tenants[i]);

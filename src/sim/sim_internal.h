@@ -5,6 +5,7 @@
  *   sim.c          events and the clock
  *   sim_request.c  a request's life: threads, queue, batch, answer
  *   sim_cpu.c      who runs how fast
+ *   sim_turn.c     who waits for a core before it runs
  *   sim_switch.c   hosts that start, stand by and serve
  *   sim_manager.c  the tick: view, policy, plan
  *
@@ -63,9 +64,10 @@ struct sim_request {
     enum { SIM_OPEN, SIM_GOOD, SIM_REFUSED, SIM_ERROR } end;
 };
 
-/* A batch: staged, then running. */
+/* A batch: staged, then perhaps waiting for a core, then running. */
 struct sim_run {
     struct heap_node node;
+    struct sim_tenant *tenant;
     double end_ns;       /* on the tenant's virtual clock */
     double cpu_begin_ns; /* the tenant's CPU clock at its start */
     uint64_t start_ns, sequence, rows;
@@ -87,6 +89,7 @@ struct sim_thread {
     struct sim_event event;
     struct scenario_thread cost;
     struct sim_request *first, *last;
+    uint64_t slept_ns; /* since when it has nothing to do */
 };
 
 struct sim_tenant {
@@ -102,7 +105,7 @@ struct sim_tenant {
     struct batcher_limits limits;
     struct heap running;
     struct sim_run *staged_first, *staged_last;
-    uint32_t running_count, staged_count;
+    uint32_t running_count, waiting_count, staged_count;
     uint64_t run_sequence;
     bool moved; /* its runs changed since the last division of the cores */
     /* Virtual clocks, and how fast they go per real ns; valid as of clock_ns. */
@@ -134,7 +137,8 @@ struct sim {
     uint32_t event_count;
     uint32_t tenant_count;
     struct sim_tenant *tenants;
-    struct sim_event tick, sample;
+    struct sim_event tick, sample, turn;
+    struct sim_run *waiting_first, *waiting_last; /* for a core */
     struct sim_thread network, generator;
     uint32_t threads_active;
     uint64_t outstanding; /* requests that are on their way */
@@ -178,6 +182,13 @@ void sim_pump(struct sim *sim, struct sim_tenant *tenant);
 void sim_abandon(struct sim *sim, struct sim_tenant *tenant);
 void sim_abandon_thread(struct sim *sim, struct sim_thread *thread);
 void sim_limits_refresh(struct sim_tenant *tenant);
+
+void sim_run_begin(struct sim *sim, struct sim_run *run); /* it has a core */
+
+/* sim_turn.c */
+void sim_turn_start(struct sim *sim, struct sim_run *run); /* now, or when it is its turn */
+void sim_turn_lend(struct sim *sim);                       /* cores that somebody has left */
+void sim_turn_end(struct sim *sim, void *unused);          /* a tick: nobody waits any longer */
 
 /* sim_cpu.c */
 void sim_advance(struct sim *sim, struct sim_tenant *tenant); /* its clocks, to now */

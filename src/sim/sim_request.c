@@ -51,6 +51,16 @@ static uint64_t thread_cost_ns(const struct sim_thread *thread, const struct sim
     return in ? thread->cost.request_ns : thread->cost.answer_ns;
 }
 
+/* What finding its caches cold costs the thread now. */
+static uint64_t thread_wake_ns(const struct sim *sim, const struct sim_thread *thread)
+{
+    if (thread->cost.wake_ns == 0)
+        return 0;
+    double slept = (double)(sim->now_ns - thread->slept_ns);
+    return (uint64_t)((double)thread->cost.wake_ns *
+                      -expm1(-slept / (double)thread->cost.cooling_ns));
+}
+
 static void thread_push(struct sim *sim, struct sim_thread *thread, struct sim_request *request)
 {
     request->next = NULL;
@@ -58,7 +68,8 @@ static void thread_push(struct sim *sim, struct sim_thread *thread, struct sim_r
         thread->first = thread->last = request;
         sim->threads_active++;
         sim->moved = true;
-        sim_event_set(sim, &thread->event, sim->now_ns + thread_cost_ns(thread, request));
+        sim_event_set(sim, &thread->event,
+                      sim->now_ns + thread_cost_ns(thread, request) + thread_wake_ns(sim, thread));
     } else {
         thread->last->next = request;
         thread->last = request;
@@ -71,6 +82,7 @@ void sim_thread_done(struct sim *sim, void *owner)
     struct sim_request *request = thread->first;
     thread->first = request->next;
     if (thread->first == NULL) {
+        thread->slept_ns = sim->now_ns;
         sim->threads_active--;
         sim->moved = true;
     } else {
@@ -205,14 +217,15 @@ void sim_limits_refresh(struct sim_tenant *tenant)
     limits->slots_per_worker = SIM_SLOTS_PER_WORKER;
 }
 
-static void run_start(struct sim *sim, struct sim_tenant *tenant, struct sim_run *run)
+void sim_run_begin(struct sim *sim, struct sim_run *run)
 {
+    struct sim_tenant *tenant = run->tenant;
     const struct service_model *model = tenant->hosts[run->variant].model;
+    sim_advance(sim, tenant);
     tenant->running_count++;
     double work_ns = service_work_ns(model, (double)run->rows, tenant->running_count, tenant->ways);
     run->end_ns = tenant->done_ns + work_ns * run->variation;
     run->cpu_begin_ns = tenant->cpu_ns;
-    run->start_ns = sim->now_ns;
     run->sequence = ++tenant->run_sequence;
     if (!heap_push(&tenant->running, &run->node)) {
         sim->out_of_memory = true;
@@ -221,13 +234,24 @@ static void run_start(struct sim *sim, struct sim_tenant *tenant, struct sim_run
     tenant->moved = sim->moved = true;
 }
 
+static bool worker_is_free(const struct sim_tenant *tenant)
+{
+    return tenant->running_count + tenant->waiting_count < tenant->grant.workers;
+}
+
+static void run_start(struct sim *sim, struct sim_run *run)
+{
+    run->start_ns = sim->now_ns;
+    sim_turn_start(sim, run);
+}
+
 static void start_staged(struct sim *sim, struct sim_tenant *tenant)
 {
-    while (tenant->staged_first != NULL && tenant->running_count < tenant->grant.workers) {
+    while (tenant->staged_first != NULL && worker_is_free(tenant)) {
         struct sim_run *run = tenant->staged_first;
         tenant->staged_first = run->next;
         tenant->staged_count--;
-        run_start(sim, tenant, run);
+        run_start(sim, run);
     }
 }
 
@@ -237,7 +261,7 @@ static bool run_form(struct sim *sim, struct sim_tenant *tenant, uint64_t rows_m
     struct sim_run *run = sim_run_new(sim);
     if (run == NULL)
         return false;
-    *run = (struct sim_run){.variant = tenant->serving};
+    *run = (struct sim_run){.tenant = tenant, .variant = tenant->serving};
     run->count = queue_take_batch(&tenant->queue, rows_max, SIM_BATCH_ITEMS_MAX, items);
     for (unsigned i = 0; i < run->count; i++) {
         struct sim_request *request = request_of(items[i]);
@@ -246,8 +270,8 @@ static bool run_form(struct sim *sim, struct sim_tenant *tenant, uint64_t rows_m
         request->next = run->requests;
         run->requests = request;
     }
-    if (tenant->running_count < tenant->grant.workers) {
-        run_start(sim, tenant, run);
+    if (worker_is_free(tenant)) {
+        run_start(sim, run);
         return true;
     }
     if (tenant->staged_first == NULL)
@@ -280,7 +304,7 @@ void sim_pump(struct sim *sim, struct sim_tenant *tenant)
     while (!sim_stalled(sim, tenant) && queue_head(&tenant->queue) != NULL) {
         struct batcher_decision decision = batcher_decide(
             &tenant->limits, &tenant->hosts[tenant->serving].service, &tenant->queue,
-            tenant->running_count + tenant->staged_count, sim->now_ns);
+            tenant->running_count + tenant->waiting_count + tenant->staged_count, sim->now_ns);
         if (decision.action == BATCHER_WAIT)
             wake_ns = decision.wake_ns;
         if (decision.action != BATCHER_FORM || !run_form(sim, tenant, decision.rows_max))

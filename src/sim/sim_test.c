@@ -112,6 +112,44 @@ static void test_network_and_generator(void **state)
     fixture_end(&fixture);
 }
 
+/* Besides, a thread that has slept long finds its caches cold. */
+static void test_cold_threads(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_run(&fixture,
+                "{duration: 100s, tick: 1s, node: {cores: 2}, "
+                "network: {request: 1ms, answer: 1ms, wake: 2ms, cooling: 1ms}, "
+                "tenants: [{name: a, batching: off, arrivals: {process: constant, rate: 20}, "
+                "variants: [{name: v, base: 10ms}]}]}",
+                &fixture_idle, 1);
+    check(mean_ms(&fixture, 0), 16, 0.001);
+    fixture_end(&fixture);
+}
+
+/* A run that comes while the core is busy begins at the next tick, after half of one on average;
+ * the one that is busy goes on from run to run. */
+static void test_turns(void **state)
+{
+    (void)state;
+    static const char *const text =
+        "{duration: 100s, tick: 1s, node: {cores: 1%s}, tenants: ["
+        "{name: busy, batching: off, shed: never, deadline: 1s, "
+        "arrivals: {process: constant, rate: 50}, variants: [{name: v, base: 30ms}]}, "
+        "{name: brief, batching: off, arrivals: {process: constant, rate: 37}, "
+        "variants: [{name: v, base: 1us}]}]}";
+    char written[500];
+    struct fixture fixture;
+    snprintf(written, sizeof written, text, "");
+    fixture_run(&fixture, written, &fixture_idle, 1);
+    check(mean_ms(&fixture, 1), 0.002, 0.001);
+    fixture_end(&fixture);
+    snprintf(written, sizeof written, text, ", turn: 4ms");
+    fixture_run(&fixture, written, &fixture_idle, 1);
+    check(mean_ms(&fixture, 1), 2, 0.1);
+    fixture_end(&fixture);
+}
+
 static const char *const saturated =
     "{duration: 100s, tick: 1s, node: {cores: 4}, tenants: ["
     "{name: a, workers: 8, batching: off, shed: never, deadline: 1s, arrivals: {rate: 1000}, "
@@ -357,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_two_workers),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_network_and_generator),
+        cmocka_unit_test(test_cold_threads),
+        cmocka_unit_test(test_turns),
         cmocka_unit_test(test_weights_and_lending),
         cmocka_unit_test(test_exclusive_is_not_lent),
         cmocka_unit_test(test_nothing_is_lost),
