@@ -11,10 +11,6 @@ from roost_server import UnixConnection, wait_for
 import mixes
 
 CACHE = os.path.join(WORK, "control-cache")  # so that a model is optimised once, not per server
-# Where the machine is overloaded the generator would be late like everybody else, and measure
-# itself. It takes little, and goes before others where that is allowed. (As a real-time process it
-# is held up for 50 ms at a time whenever the kernel's fair server has its turn.)
-FIRST = ["nice", "-n", "-10"]
 # More than the server's queues hold: what it cannot take must not hold up the generator.
 CONNECTIONS = 4096
 
@@ -155,7 +151,7 @@ def load_file(mix, paths=None, rates=None):
 def load_report(server, path, arguments):
     out = os.path.join(WORK, "control-load.json")
     done = subprocess.run(
-        [*FIRST, BINARY, "load", "--url", f"http://127.0.0.1:{server.port}",
+        [BINARY, "load", "--url", f"http://127.0.0.1:{server.port}",
          "--file", path, "--no-live", "--connections", str(CONNECTIONS), "--distinct", "8",
          "--drain", "5s", "--json", out, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

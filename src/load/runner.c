@@ -2,13 +2,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/go_first.h"
 #include "load/runner_internal.h"
 
 enum {
@@ -18,7 +18,6 @@ enum {
     SENDS_PER_TURN = 64, /* before replies are looked at */
     START_DELAY_MS = 5,
 };
-#define SLICE_NS (100 * NS_PER_US)
 
 enum command_kind { COMMAND_RUN, COMMAND_STOP, COMMAND_ABANDON, COMMAND_CLOSE };
 
@@ -39,20 +38,6 @@ static bool lane_is_before(const struct heap_node *a, const struct heap_node *b)
     const struct runner_lane *x = (const struct runner_lane *)a;
     const struct runner_lane *y = (const struct runner_lane *)b;
     return x->next.at_ns != y->next.at_ns ? x->next.at_ns < y->next.at_ns : x->index < y->index;
-}
-
-/* A thread that runs for microseconds asks not to wait for others' whole time slices (Linux 6.12;
- * older kernels ignore it). */
-static void slice_request(void)
-{
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attributes = {.size = sizeof(attributes), .runtime = SLICE_NS};
-    (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 static void plan_finish(struct runner *runner)
@@ -273,7 +258,7 @@ static void *runner_thread(void *argument)
 {
     struct runner *runner = argument;
     (void)pthread_setname_np(pthread_self(), "load");
-    slice_request();
+    thread_go_first();
     (void)uv_run(&runner->loop, UV_RUN_DEFAULT);
     return NULL;
 }
