@@ -170,7 +170,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="alternations")
     parser.add_argument("--seconds", type=int, default=4, help="of each turn")
+    parser.add_argument("--quick", action="store_true", help="one alternation")
     options = parser.parse_args()
+    options.rounds = 1 if options.quick else options.rounds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if len(os.sched_getaffinity(0)) < 2:
         say("slice: needs two cores")
