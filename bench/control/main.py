@@ -22,8 +22,8 @@ import switches  # noqa: E402
 
 def capacities(store, scale):
     """mix -> requests per second of a tenant of rate 1, measured once"""
-    return {mix: store.once(f"capacity-{mix}", lambda mix=mix: limits.measure(
-        mixes.MIXES[mix], scale.quick)) for mix in scale.mixes}
+    return {mix: store.once(f"capacity-{mix}", lambda mix=mix: limits.measure(mix, scale.quick))
+            for mix in scale.mixes}
 
 
 def part_switches(store, scale):
@@ -55,7 +55,8 @@ def part_simulated(store, scale):
         paths = {load: cells.traces(mix, load, found[mix], scale, 0) for load in scale.loads}
         for load, twins in simulate.row(mix, learnt, scale, paths).items():
             store.put(f"sim-{mix}-{load}", twins)
-        store.put(f"sim-capacity-{mix}", simulate.capacity(mixes.MIXES[mix], learnt, found[mix]))
+        store.put(f"sim-capacity-{mix}", simulate.capacity(
+            limits.Search(mix, scale.quick), learnt))
     figures.tell_simulated(store, scale, found)
 
 

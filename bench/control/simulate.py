@@ -8,6 +8,7 @@ from common import BINARY, WORK
 from mixes import MIXES
 import arrivals
 import learn
+import limits
 
 POLICIES = ("static", "faircim", "roost")
 SIM_KNOBS = {"weight", "cores", "quota", "workers", "class", "ways", "bandwidth", "batch",
@@ -15,7 +16,6 @@ SIM_KNOBS = {"weight", "cores", "quota", "workers", "class", "ways", "bandwidth"
 TURN = "4 ms"  # between ticks of a kernel of 250 Hz
 TICK = "250 ms"  # the server's default
 BETWEEN_S = 0.3  # from the end of a load to the next one: roost load drains, ends and starts
-SEARCH_S = 20  # simulated at each load of the search for the highest one
 
 
 def variant_text(name, costs, hand_off_ns):
@@ -85,17 +85,12 @@ def row(mix_name, learnt, scale, paths):
     return twins
 
 
-def holds(mix, learnt, rate):
-    text = scenario(mix, learnt, 1, SEARCH_S,
-                    lambda tenant: f"{{rate: {rate * tenant.rate:.4f}}}")
-    tenants = run(text, ("static",))["static"]["tenants"]
-    return all(tenant["attainment"] * 100 >= tenant["slo_percentile"] for tenant in tenants)
+def capacity(search, learnt):
+    """As limits.py measures it."""
+    def carries(paths):
+        text = scenario(search.tenants, learnt, limits.WARM_S, search.step_s,
+                        lambda tenant: f"{{process: trace, file: {paths[tenant.name]}}}")
+        tenants = run(text, ("static",))["static"]["tenants"]
+        return all(tenant["attainment"] * 100 >= tenant["slo_percentile"] for tenant in tenants)
 
-
-def capacity(mix, learnt, guess):
-    """As limits.py measures it, by halving."""
-    low, high = guess / 4, guess * 4
-    while high / low > 1.02:
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if holds(mix, learnt, middle) else (low, middle)
-    return low
+    return search.highest(carries)
