@@ -116,8 +116,8 @@ def measure(lives, seconds):
 def tell(result):
     waited = result["stalls"]["+Inf"]
     say(f"switches: {result['switches']} ({result['cold']} started a host) among "
-        f"{result['requests']} requests, {result['rate']}/s, {LOAD * 100:.0f} % of what the dearest "
-        f"variant's worker carries ({result['load'] * 100:.0f} % of the machine); "
+        f"{result['requests']} requests, {result['rate']}/s, {LOAD * 100:.0f} % of what the "
+        f"dearest variant's worker carries ({result['load'] * 100:.0f} % of the machine); "
         f"{waited} found requests waiting; neighbour's p99 {result['quiet_p99_us']:.0f} us quiet "
         f"({result['quiet_samples']} samples), {result['switching_p99_us']:.0f} us in switches "
         f"({result['switching_samples']} samples)")
