@@ -34,9 +34,9 @@ struct link {
     int pidfd;
     bool sandboxed, loaded, ready, closed; /* what was heard of it */
     bool broken;                           /* it sent nonsense, nothing more is believed */
-    bool armed;                  /* link_arm was called and link_awake was not */
-    bool signalled;              /* completion_fd was or will be written */
-    unsigned empty_looks;        /* link_next_result found nothing */
+    bool armed;                            /* link_arm was called and link_awake was not */
+    bool signalled;                        /* completion_fd was or will be written */
+    unsigned empty_looks;                  /* link_next_result found nothing */
     unsigned worker_count, slot_count, workers;
     unsigned intra_op_threads;
     uint64_t output_stride_bytes;

@@ -123,10 +123,8 @@ static const struct {
     int call;
     unsigned argument;
 } calls_on_itself[] = {
-    {SCMP_SYS(sched_setaffinity), 0},
-    {SCMP_SYS(sched_setscheduler), 0},
-    {SCMP_SYS(sched_getattr), 0},
-    {SCMP_SYS(sched_setattr), 0},
+    {SCMP_SYS(sched_setaffinity), 0}, {SCMP_SYS(sched_setscheduler), 0},
+    {SCMP_SYS(sched_getattr), 0},     {SCMP_SYS(sched_setattr), 0},
     {SCMP_SYS(setpriority), 1},
 };
 
