@@ -96,21 +96,19 @@ def tell(store, scale):
         say(f"{mix}: roost serves {ours:.3f} of what is offered, {best}, the best other policy, "
             f"{cells.over_loads(mix, best):.3f}")
     figure("control_goodput_vs_best_other", min(ratios.values()), 0.98, "x", least=True)
-    figure("control_goodput_vs_static_overload", mean(
-        over_static(cells, mix) for mix in scale.mixes), 1.5, "x", least=True)
+    figure("control_goodput_vs_static_overload",
+           in_overload(cells, "roost") / in_overload(cells, "static"), 1.5, "x", least=True)
     tell_attainment(cells)
     tell_restores(store, scale)
     figure("control_switches_per_minute", max(
         switches_per_minute(store.get(steady_key(mix)), mix) for mix in scale.mixes), 1)
 
 
-def over_static(cells, mix):
-    """Goodput of roost over that of static, at the loads above capacity together, since at a single
-    one static may serve nothing at all."""
-    above = [load for load in cells.scale.loads if load > 1]
-    roost, static = (mean(median(cells.served(mix, load, policy)) for load in above)
-                     for policy in ("roost", "static"))
-    return roost / static
+def in_overload(cells, policy):
+    """Goodput over what is offered, the mean of all mixes and loads above capacity: in a single mix
+    static may serve nothing at all."""
+    return mean(median(cells.served(mix, load, policy)) for mix in cells.scale.mixes
+                for load in cells.scale.loads if load > 1)
 
 
 def tell_attainment(cells):
