@@ -260,7 +260,7 @@ int serving_run(struct serving *serving)
     /* A process that ends takes its threads along: neither a load nor a run that nobody waits for
      * is worth waiting for. */
     if (!serving->in_process) {
-        thread_to_idle(); /* giving back the memory takes a while */
+        thread_to_background(0); /* giving back the memory takes a while */
         _exit(status);
     }
     serving_end_threads(serving);

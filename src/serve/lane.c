@@ -17,6 +17,7 @@
 static const uint64_t input_memory_default_bytes = UINT64_C(256) << 20;
 static const uint64_t window_length_ns = 10 * NS_PER_S;
 static const unsigned slots_per_worker = 2; /* one running, one staged */
+
 /* ---- birth and death ------------------------------------------------------------ */
 
 static void lane_timer_closed(uv_handle_t *handle)

@@ -313,7 +313,6 @@ static void unit_open_host(struct unit *unit, enum host_role role)
     unit->spawn_id = ++unit->server->next_spawn_id;
     unit->process_started_ns = clock_now_ns();
     unit->cpu_ns = 0;
-    unit->lifted = false;
     enum roost_err err = link_open(unit->server->spawner, unit->spawn_id, spec,
                                    role == HOST_SERVE ? unit->lane->memory : NULL, &unit->link,
                                    &detail);
@@ -461,9 +460,8 @@ void unit_tick(struct unit *unit, uint64_t now_ns, bool measure)
         return;
     }
     bool starting = unit->state == UNIT_LOADING || unit->state == UNIT_OPTIMISING;
-    if (starting && !unit->lifted && now_ns - unit->process_started_ns > lift_after_ns) {
-        unit->lifted = true;
-        link_lift(unit->link);
+    if (starting && now_ns - unit->process_started_ns > lift_after_ns) {
+        link_lift(unit->link); /* again: the loader may have begun since */
     }
     if (unit->state == UNIT_READY || unit->state == UNIT_DRAINING) {
         lane_check_hang(unit->lane, unit, now_ns);

@@ -55,7 +55,6 @@ struct unit {
     bool failed;   /* LINK_FAILED was reported */
     bool exited;   /* reaped; only what it left is still handled */
     bool killed;   /* by us, because it hung */
-    bool lifted;
     bool suspect;   /* a request that saw a host die runs, and nothing beside it */
     bool starved;   /* waits for memory that hosts which end now will free */
     bool grantable; /* has its tenant's grant, where there is one (grants.h) */
