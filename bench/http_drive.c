@@ -16,9 +16,9 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/go_first.h"
 #include "base/hist.h"
 #include "base/options.h"
+#include "base/schedule.h"
 #include "net/http_client.h"
 
 struct drive_options {

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/schedule.h"
 #include "host/serving.h"
 #include "host/wire.h"
-#include "node/schedule.h"
 
 /* Descriptors that an engine opens: model, weights, a few of the system's files. */
 enum { HOST_FILES_MAX = 256, HOST_OOM_SCORE = 300 };

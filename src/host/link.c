@@ -18,10 +18,10 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/schedule.h"
 #include "host/link_internal.h"
 #include "host/memfile.h"
 #include "host/wire.h"
-#include "node/schedule.h"
 
 static const uint64_t output_bytes_default = UINT64_C(64) << 20;
 static const uint64_t output_bytes_limit = UINT64_C(1) << 36;

@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/schedule.h"
 #include "host/serving.h"
 #include "host/wire.h"
-#include "node/schedule.h"
 
 /*
  * Loading must not disturb those who serve, so it begins at SCHED_IDLE. Where nobody could take

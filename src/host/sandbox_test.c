@@ -24,8 +24,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/schedule.h"
 #include "host/sandbox.h"
-#include "node/schedule.h"
 
 static char directory[256];
 static struct host_spec spec;

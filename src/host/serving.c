@@ -14,9 +14,9 @@
 #include "base/assert.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/schedule.h"
 #include "host/memfile.h"
 #include "host/wire.h"
-#include "node/schedule.h"
 
 /* How often a run that should end is told so. */
 enum { CANCEL_AGAIN_MS = 1 };

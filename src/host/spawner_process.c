@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "base/detail.h"
+#include "base/schedule.h"
 #include "engine/engine.h"
 #include "host/host_process.h"
 #include "host/sandbox.h"
 #include "host/spawner_wire.h"
-#include "node/schedule.h"
 
 struct child {
     pid_t pid;

@@ -7,8 +7,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/schedule.h"
 #include "host/serving.h"
-#include "node/schedule.h"
 
 /* A worker that has had nothing to do for so long gives memory back. */
 static const uint64_t idle_trim_ns = 500 * NS_PER_MS;

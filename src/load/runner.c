@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/go_first.h"
+#include "base/schedule.h"
 #include "load/runner_internal.h"
 
 enum {

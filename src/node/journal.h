@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/detail.h"
-#include "node/schedule.h"
+#include "base/schedule.h"
 
 struct journal_step;
 

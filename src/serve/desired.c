@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/schedule.h"
+#include "base/schedule.h"
 #include "serve/desired_adapter.h"
 #include "serve/desired_catalog.h"
 #include "serve/desired_path.h"

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/schedule.h"
 #include "base/utf8.h"
-#include "node/schedule.h"
 #include "serve/desired_path.h"
 #include "serve/pbtxt.h"
 

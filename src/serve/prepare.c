@@ -9,9 +9,9 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/schedule.h"
 #include "engine/onnx_scan.h"
 #include "host/spec.h"
-#include "node/schedule.h"
 
 /* What a host takes besides its weights: the engine's own memory and one batch's activations,
  * roughly. */

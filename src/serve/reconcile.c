@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "node/schedule.h"
+#include "base/schedule.h"
 #include "serve/manager.h"
 #include "serve/server.h"
 #include "serve/server_loop.h"

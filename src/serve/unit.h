@@ -50,11 +50,11 @@ struct unit {
     uint64_t spawn_id;
     struct link *link; /* NULL before OPTIMISING and between stages */
     uv_poll_t *control, *completion;
-    bool permit;   /* holds one of the server's start permits */
-    bool unwanted; /* be gone as soon as possible */
-    bool failed;   /* LINK_FAILED was reported */
-    bool exited;   /* reaped; only what it left is still handled */
-    bool killed;   /* by us, because it hung */
+    bool permit;    /* holds one of the server's start permits */
+    bool unwanted;  /* be gone as soon as possible */
+    bool failed;    /* LINK_FAILED was reported */
+    bool exited;    /* reaped; only what it left is still handled */
+    bool killed;    /* by us, because it hung */
     bool suspect;   /* a request that saw a host die runs, and nothing beside it */
     bool starved;   /* waits for memory that hosts which end now will free */
     bool grantable; /* has its tenant's grant, where there is one (grants.h) */

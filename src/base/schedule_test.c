@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "node/schedule.h"
+#include "base/schedule.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -68,6 +68,28 @@ static void test_to_idle_and_back(void **state)
     }
 }
 
+static void *go_first(void *argument)
+{
+    (void)argument;
+    int before = schedule_now().nice;
+    thread_go_first();
+    assert_true(schedule_now().nice == before || schedule_now().nice == -10);
+    assert_int_equal(schedule_now().policy, SCHED_OTHER);
+    thread_go_first(); /* what it was given is kept */
+    assert_true(schedule_now().nice == before || schedule_now().nice == -10);
+    return NULL;
+}
+
+static void test_who_measures_goes_first(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int before = schedule_now().nice;
+    assert_int_equal(pthread_create(&thread, NULL, go_first, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(schedule_now().nice, before);
+}
+
 static void test_who_serves_stays_as_he_is(void **state)
 {
     (void)state;
@@ -93,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_the_background_and_back),
         cmocka_unit_test(test_to_idle_and_back),
+        cmocka_unit_test(test_who_measures_goes_first),
         cmocka_unit_test(test_who_serves_stays_as_he_is),
         cmocka_unit_test(test_a_thread_that_has_ended),
     };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How threads are scheduled. Any thread may ask; system calls, microseconds. */
-#ifndef ROOST_NODE_SCHEDULE_H
-#define ROOST_NODE_SCHEDULE_H
+#ifndef ROOST_BASE_SCHEDULE_H
+#define ROOST_BASE_SCHEDULE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,6 +55,14 @@ void thread_give_way(void);
 
 /* A full share, but no turn begins by taking the core from somebody. */
 void thread_to_batch(int tid);
+
+/*
+ * For a thread that measures others, runs for microseconds and must not be held up by them: what is
+ * measured is the server, and not how it delays who measures it. The calling thread asks not to
+ * wait for the whole time slices of others (Linux 6.12; older kernels ignore it), and to go before
+ * them, where that is allowed.
+ */
+void thread_go_first(void);
 
 /* Back from all of these, with the calling process's nice. */
 void thread_to_foreground(int tid);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "node/schedule.h"
+#include "base/schedule.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+
+enum { FIRST_NICE = -10 };
 
 enum roost_err thread_schedule_get(int tid, struct thread_schedule *schedule, struct detail *detail)
 {
@@ -91,6 +93,18 @@ void thread_to_batch(int tid)
     schedule.policy = SCHED_BATCH;
     schedule.flags = 0;
     (void)thread_schedule_set(tid, &schedule, NULL);
+}
+
+void thread_go_first(void)
+{
+    struct thread_schedule schedule;
+    if (getpriority(PRIO_PROCESS, 0) > FIRST_NICE)
+        (void)setpriority(PRIO_PROCESS, 0, FIRST_NICE); /* of this thread */
+    if (thread_schedule_get(0, &schedule, NULL) != ROOST_OK)
+        return;
+    schedule.runtime_ns = SCHEDULE_SLICE_MIN_NS;
+    schedule.flags = 0;
+    (void)thread_schedule_set(0, &schedule, NULL);
 }
 
 int process_nice(void)
