@@ -8,11 +8,5 @@
 # Goes on where it was cut off: what was measured is in bench/results/control (control-quick).
 # Needs the programs of a build with benchmarks: ROOST_BUILD, or build/release.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-export ROOST_BUILD=${ROOST_BUILD:-$PWD/build/release}
-export PYTHONDONTWRITEBYTECODE=1
-if [ ! -x "$ROOST_BUILD/tools/roost_bench_http_drive" ]; then
-    echo "control: $ROOST_BUILD has no benchmarks: run make build" >&2
-    exit 1
-fi
+. "$(dirname "$0")/environment.sh"
 exec python3 bench/control/main.py "$@"
