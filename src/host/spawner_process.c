@@ -18,6 +18,7 @@
 #include "base/schedule.h"
 #include "engine/engine.h"
 #include "host/host_process.h"
+#include "host/large_pages.h"
 #include "host/sandbox.h"
 #include "host/spawner_wire.h"
 
@@ -216,6 +217,7 @@ _Noreturn void spawner_process_run(int socket, const char *ort_library, pid_t su
     process.sandbox = sandbox_prepare();
     process.may_rise = thread_may_rise();
     engines_open(ort_library, &hello);
+    (void)large_pages_take_heap();
     if (process.signals < 0 || packet_send(process.socket, &hello, sizeof hello, NULL, 0, 0) < 0)
         _exit(1);
     struct pollfd polled[] = {{.fd = process.socket, .events = POLLIN},
