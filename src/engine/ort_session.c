@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "engine/ort_internal.h"
+#include "engine/stepped_file.h"
 #include "engine/weights_align.h"
 
 /* Tensors below this stay in the graph's own file: a mapping is not worth it. */
@@ -369,27 +370,43 @@ static void copy_probe(struct engine_session *session)
         free(inputs[i].data);
 }
 
+/* The copy as the engine writes it: the graph, and beside it, by short steps, the weights. */
+static enum roost_err copy_write(const char *path, const char *save_path, const char *weights_path,
+                                 enum save_form form, struct detail *detail)
+{
+    struct engine_load_options options = {.intra_op_threads = 1};
+    struct session_use use = {.save_path = save_path, .form = form};
+    struct stepped_file weights;
+    OrtSession *handle = NULL;
+    bool stepped = form != SAVE_INLINE &&
+                   stepped_file_open(&weights, weights_path, NULL) == ROOST_OK;
+    enum roost_err err = session_create(path, &options, &use, &handle, detail);
+    if (err == ROOST_OK)
+        ort.api->ReleaseSession(handle);
+    enum roost_err weights_err = stepped
+                                     ? stepped_file_close(&weights, err == ROOST_OK ? detail : NULL)
+                                     : ROOST_OK;
+    err = err == ROOST_OK ? weights_err : err;
+    if (err != ROOST_OK)
+        detail_prefix(detail, "%s: optimising", path);
+    return err;
+}
+
 /* One attempt. *written: the model itself was fine, and there is a copy, be it a bad one. */
 static enum roost_err optimise_as(const char *path, const char *save_path, const char *weights_path,
                                   enum save_form form, bool *written, struct detail *detail)
 {
-    struct engine_load_options options = {.intra_op_threads = 1};
-    OrtSession *handle = NULL;
-    struct session_use use = {.save_path = save_path, .form = form};
-    enum roost_err err = session_create(path, &options, &use, &handle, detail);
+    struct engine_load_options options = {.intra_op_threads = 1, .optimised = true};
+    enum roost_err err = copy_write(path, save_path, weights_path, form, detail);
     *written = err == ROOST_OK;
-    if (err != ROOST_OK) {
-        detail_prefix(detail, "%s: optimising", path);
+    if (err != ROOST_OK)
         return err;
-    }
-    ort.api->ReleaseSession(handle);
     err = weights_align(save_path, weights_path, detail);
     if (err != ROOST_OK)
         return err;
 
     /* A copy that cannot be used must not be found by hosts that trust it. */
     struct engine_session *session;
-    options.optimised = true;
     err = ort_load(save_path, &options, &session, detail);
     if (session != NULL)
         copy_probe(session);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -16,13 +17,31 @@
 static const uint64_t small_alignment_bytes = 64;  /* a cache line, and the widest vector */
 static const uint64_t page_alignment_bytes = 4096; /* for what is at least that long */
 static const size_t graph_bytes_max = (size_t)1 << 31;
-enum { COPY_BYTES = 1 << 16 };
+enum { COPY_BYTES = 1 << 14 /* nobody else has the core meanwhile */, FLUSH_BYTES = 1 << 20 };
 
 struct mover {
     int from, to;
     const char *path; /* of the weights, for messages */
     uint64_t end;     /* of what has been written */
+    uint64_t flushed; /* so much of it is on its way to the disk */
 };
+
+/*
+ * Sends on to the disk what was written so far, piece by piece and not more than one ahead of it:
+ * otherwise the kernel does it in the end and at once, in threads of its own that nobody outranks.
+ */
+static void mover_flush(struct mover *mover, uint64_t end)
+{
+    if (end - mover->flushed < FLUSH_BYTES) {
+        return;
+    }
+    (void)sync_file_range(mover->to, (off_t)mover->flushed, (off_t)(end - mover->flushed),
+                          SYNC_FILE_RANGE_WRITE);
+    if (mover->flushed > 0) {
+        (void)sync_file_range(mover->to, 0, (off_t)mover->flushed, SYNC_FILE_RANGE_WAIT_BEFORE);
+    }
+    mover->flushed = end;
+}
 
 /* Copies a range to the next aligned place; `offset` becomes its new one. */
 static enum roost_err mover_take(struct mover *mover, uint64_t *offset, uint64_t length,
@@ -44,6 +63,7 @@ static enum roost_err mover_take(struct mover *mover, uint64_t *offset, uint64_t
             return errno_translate(errno, mover->path, detail);
         }
         done += (uint64_t)got;
+        mover_flush(mover, place + done);
     }
     *offset = place;
     mover->end = place + length;
@@ -165,13 +185,26 @@ static enum roost_err model_write(const char *path, const Onnx__ModelProto *mode
     return err;
 }
 
+/* What is read and will not be again; a large file that is removed at once holds the core. */
+static void weights_shrink(const struct mover *mover)
+{
+    struct stat status;
+    if (mover->from < 0 || fstat(mover->from, &status) != 0) {
+        return;
+    }
+    for (off_t end = status.st_size; end > 0;) {
+        end = end > FLUSH_BYTES ? end - FLUSH_BYTES : 0;
+        (void)ftruncate(mover->from, end);
+    }
+}
+
 static enum roost_err weights_rewrite(const char *model_path, const char *weights_path,
                                       const Onnx__ModelProto *model, struct detail *detail)
 {
     char aligned_path[FILE_PATH_BYTES_MAX];
     snprintf(aligned_path, sizeof aligned_path, "%s.aligned", weights_path);
     struct mover mover = {.path = weights_path};
-    mover.from = open(weights_path, O_RDONLY | O_CLOEXEC);
+    mover.from = open(weights_path, O_RDWR | O_CLOEXEC);
     mover.to = open(aligned_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     enum roost_err err = ROOST_OK;
     if (mover.from < 0 || mover.to < 0) {
@@ -180,6 +213,7 @@ static enum roost_err weights_rewrite(const char *model_path, const char *weight
     if (err == ROOST_OK) {
         err = graph_move(&mover, model->graph, detail);
     }
+    weights_shrink(&mover);
     if (err == ROOST_OK && rename(aligned_path, weights_path) != 0) {
         err = errno_translate(errno, weights_path, detail);
     }

@@ -26,10 +26,10 @@
 
 #define FS_READ       (FS_READ_FILE | FS_READ_DIR)
 #define FS_FILES      (FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE)
-/* Of a directory that is the host's own: everything but devices, sockets and pipes. */
+/* Of a directory that is the host's own: everything but devices, sockets and links. */
 #define FS_OWN                                                                                     \
     (FS_READ | FS_WRITE_FILE | FS_TRUNCATE | UINT64_C(1) << 4 | UINT64_C(1) << 5 |                 \
-     UINT64_C(1) << 7 | UINT64_C(1) << 8)
+     UINT64_C(1) << 7 | UINT64_C(1) << 8 | UINT64_C(1) << 10)
 
 enum { CREATE_VERSION = 1, RULE_PATH_BENEATH = 1, LINKS_MAX = 64 };
 

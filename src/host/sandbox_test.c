@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +63,13 @@ static bool can_create(const char *name)
     if (fd >= 0)
         close(fd);
     return written;
+}
+
+static long node_make(const char *name, mode_t mode)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    (void)path_join(path, sizeof path, directory, name);
+    return mknod(path, mode | 0600, 0);
 }
 
 static void *thread_main(void *argument)
@@ -144,12 +152,15 @@ static void check_optimising(struct checks *checks)
 {
     check(checks, can_read(spec.model_path));
     check(checks, can_create("out/model.onnx"));
+    check(checks, node_make("out/model.weights", S_IFIFO) == 0);
     if (checks->report.landlock) {
         check(checks, !can_create("elsewhere"));
         check(checks, !can_read("/etc/passwd"));
     }
-    if (checks->report.seccomp)
+    if (checks->report.seccomp) {
         check(checks, refused(socket(AF_INET, SOCK_STREAM, 0)));
+        check(checks, refused(node_make("out/device", S_IFCHR)));
+    }
 }
 
 static void run(enum host_role role, void (*what)(struct checks *checks))

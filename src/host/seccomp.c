@@ -110,12 +110,31 @@ static const int calls_allowed[] = {
 
 /* An optimiser writes into its directory; landlock says which that is. */
 static const int calls_writing[] = {
-    SCMP_SYS(open),    SCMP_SYS(openat),    SCMP_SYS(creat),    SCMP_SYS(pwrite64),
-    SCMP_SYS(pwritev), SCMP_SYS(ftruncate), SCMP_SYS(truncate), SCMP_SYS(fallocate),
-    SCMP_SYS(mkdir),   SCMP_SYS(mkdirat),   SCMP_SYS(unlink),   SCMP_SYS(unlinkat),
-    SCMP_SYS(rmdir),   SCMP_SYS(rename),    SCMP_SYS(renameat), SCMP_SYS(renameat2),
-    SCMP_SYS(fsync),   SCMP_SYS(fdatasync), SCMP_SYS(sendfile), SCMP_SYS(copy_file_range),
-    SCMP_SYS(fchmod),  SCMP_SYS(umask),     SCMP_SYS(flock),    SCMP_SYS(msync),
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(creat),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(pwritev),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(truncate),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(sendfile),
+    SCMP_SYS(copy_file_range),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(umask),
+    SCMP_SYS(flock),
+    SCMP_SYS(msync),
+    SCMP_SYS(sync_file_range),
 };
 
 /* On the calling thread, which is thread 0: other hosts may have the same owner. */
@@ -180,16 +199,29 @@ static int allow_on_itself(scmp_filter_ctx filter)
     return rc;
 }
 
+/* Named pipes, and no other kind of node. */
+static int allow_pipes(scmp_filter_ctx filter)
+{
+    int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mknod), 1,
+                              SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
+    return rc != 0 ? rc
+                   : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mknodat), 1,
+                                      SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
+}
+
 static int allow_files(scmp_filter_ctx filter, enum host_role role)
 {
     static const scmp_datum_t fcntls[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC};
-    static const scmp_datum_t locks[] = {F_SETLK, F_SETLKW, F_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
+    static const scmp_datum_t writing[] = {F_SETLK,     F_SETLKW,     F_GETLK,
+                                           F_OFD_SETLK, F_OFD_SETLKW, F_SETPIPE_SZ};
     int rc = allow_some(filter, SCMP_SYS(fcntl), 1, fcntls, sizeof fcntls / sizeof fcntls[0]);
     if (rc != 0)
         return rc;
     if (role == HOST_SERVE)
         return allow_reading(filter);
-    rc = allow_some(filter, SCMP_SYS(fcntl), 1, locks, sizeof locks / sizeof locks[0]);
+    rc = allow_some(filter, SCMP_SYS(fcntl), 1, writing, sizeof writing / sizeof writing[0]);
+    if (rc == 0)
+        rc = allow_pipes(filter);
     return rc != 0
                ? rc
                : allow_all(filter, calls_writing, sizeof calls_writing / sizeof calls_writing[0]);
