@@ -68,7 +68,9 @@ static void policy_print(yyjson_val *root)
     {
         printf(" %s", yyjson_get_str(item));
     }
-    if (strcmp(asked, deciding) != 0) {
+    if (yyjson_get_bool(yyjson_obj_get(root, "changing"))) {
+        printf(" (once %s has made its decision)", deciding);
+    } else if (strcmp(asked, deciding) != 0) {
         printf(" (after faults %s decides)", deciding);
     }
     printf("\n%.0f decisions, %.0f moves, %.0f faults\nknobs:",

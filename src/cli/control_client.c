@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/control_client.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
 #include "net/http_client.h"
 #include "serve/control.h"
-
-enum { BUSY_TRIES = 20, BUSY_PAUSE_MS = 50 };
 
 const char *control_text(yyjson_val *object, const char *key)
 {
@@ -26,21 +23,6 @@ static enum roost_err control_refused(int status, yyjson_doc *doc, struct detail
                : detail_set(detail, ROOST_UNAVAILABLE, "the server answered %d", status);
 }
 
-/* A server that is in the middle of a decision says 503, and is done with it in a moment. */
-static enum roost_err control_fetch(const char *host, const char *method, const char *path,
-                                    const char *body, int *status, char **reply, size_t *length,
-                                    struct detail *detail)
-{
-    for (unsigned tries = 0;; tries++) {
-        enum roost_err err = http_fetch(host, 0, method, path, body, status, reply, length, detail);
-        if (err != ROOST_OK || *status != 503 || tries == BUSY_TRIES) {
-            return err;
-        }
-        free(*reply);
-        (void)poll(NULL, 0, BUSY_PAUSE_MS);
-    }
-}
-
 enum roost_err control_call(const char *socket, const char *method, const char *path,
                             const char *body, yyjson_doc **doc, char **text, struct detail *detail)
 {
@@ -53,7 +35,7 @@ enum roost_err control_call(const char *socket, const char *method, const char *
     int status;
     char *reply;
     size_t length;
-    enum roost_err err = control_fetch(host, method, path, body, &status, &reply, &length, detail);
+    enum roost_err err = http_fetch(host, 0, method, path, body, &status, &reply, &length, detail);
     if (err != ROOST_OK) {
         return err;
     }

@@ -133,6 +133,34 @@ static char *room_options(const struct manager_room *room)
     return text != NULL ? text : strdup("");
 }
 
+static void manager_on_timer(uv_timer_t *timer);
+
+static void manager_arm(struct manager *manager)
+{
+    uint64_t tick_ms = manager->server->settings.tick_ns / NS_PER_MS;
+    if (manager->room.policy == NULL) {
+        uv_timer_stop(&manager->timer);
+    } else {
+        uv_timer_start(&manager->timer, manager_on_timer, tick_ms, tick_ms);
+    }
+}
+
+/* The policy of this room, or nobody, decides from now on. */
+static void manager_begin(struct manager *manager, const struct manager_room *room)
+{
+    char *options = room_options(room);
+    manager_move(manager, room);
+    if (room->policy == NULL) {
+        manager_let_go(manager->server);
+    }
+    manager->last_fault.text[0] = '\0';
+    log_info("policy.set", "policy=%s options=%s",
+             room->policy == NULL ? "none" : room->policy->name,
+             LOG_Q(options == NULL ? "" : options));
+    free(options);
+    manager_arm(manager);
+}
+
 /* More tenants than there is room for: the policy begins anew, or is refused. */
 static bool manager_grow(struct manager *manager, uint32_t count)
 {
@@ -261,8 +289,10 @@ static void manager_work_done(uv_work_t *work, int status)
     (void)status;
     struct manager *manager = work->data;
     manager->working = false;
-    if (manager->settings_due && !manager->closed) {
-        manager_settings_changed(manager);
+    if (manager->next_due && !manager->closed) {
+        manager->next_due = false;
+        manager_begin(manager, &manager->next);
+        manager->next = (struct manager_room){0};
     }
 }
 
@@ -397,65 +427,61 @@ static void manager_on_timer(uv_timer_t *timer)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static void manager_arm(struct manager *manager)
+const struct manager_room *manager_room_asked(const struct manager *manager)
 {
-    uint64_t tick_ms = manager->server->settings.tick_ns / NS_PER_MS;
-    if (manager->room.policy == NULL) {
-        uv_timer_stop(&manager->timer);
-    } else {
-        uv_timer_start(&manager->timer, manager_on_timer, tick_ms, tick_ms);
+    return manager->next_due ? &manager->next : &manager->room;
+}
+
+/* A room for what was asked for; one without a policy when that is nobody. */
+static enum roost_err room_prepare(struct manager_room *room, const struct server *server,
+                                   const char *name, const char *options, struct detail *detail)
+{
+    const struct roost_policy *policy;
+    *room = (struct manager_room){0};
+    if (name == NULL || strcmp(name, "none") == 0) {
+        return options[0] == '\0'
+                   ? ROOST_OK
+                   : detail_set(detail, ROOST_INVALID, "options without a policy: %s", options);
     }
+    enum roost_err err = policy_find(name, &policy, detail);
+    return err == ROOST_OK ? room_init(room, server, policy, options,
+                                       room_for(policy, manager_count(server)), detail)
+                           : err;
 }
 
 enum roost_err manager_set_policy(struct manager *manager, const char *name, const char *options,
                                   struct detail *detail)
 {
-    struct manager_room room = {0};
-    options = options == NULL ? "" : options;
+    struct manager_room room;
+    enum roost_err err = room_prepare(&room, manager->server, name, options == NULL ? "" : options,
+                                      detail);
+    if (err != ROOST_OK) {
+        return err;
+    }
     if (manager->working) {
-        return detail_set(detail, ROOST_UNAVAILABLE,
-                          "policy \"%s\" is deciding just now: try again in a moment",
-                          manager->room.policy->name);
+        room_fini(&manager->next);
+        manager->next = room;
+        manager->next_due = true;
+    } else {
+        manager_begin(manager, &room);
     }
-    if (name != NULL && strcmp(name, "none") != 0) {
-        const struct roost_policy *policy;
-        enum roost_err err = policy_find(name, &policy, detail);
-        if (err == ROOST_OK) {
-            uint32_t tenants = room_for(policy, manager_count(manager->server));
-            err = room_init(&room, manager->server, policy, options, tenants, detail);
-        }
-        if (err != ROOST_OK) {
-            return err;
-        }
-    } else if (options[0] != '\0') {
-        return detail_set(detail, ROOST_INVALID, "options without a policy: %s", options);
-    }
-    manager_move(manager, &room);
-    if (room.policy == NULL) {
-        manager_let_go(manager->server);
-    }
-    manager->last_fault.text[0] = '\0';
-    log_info("policy.set", "policy=%s options=%s", room.policy == NULL ? "none" : room.policy->name,
-             LOG_Q(options));
-    manager_arm(manager);
     return ROOST_OK;
 }
 
 void manager_settings_changed(struct manager *manager)
 {
     const struct settings *settings = &manager->server->settings;
+    const struct manager_room *asked = manager_room_asked(manager);
     const char *name = settings->policy == NULL ? "none" : settings->policy;
-    const char *now = manager->room.policy == NULL ? "none" : manager->room.policy->name;
+    const char *now = asked->policy == NULL ? "none" : asked->policy->name;
     const char *options = settings->policy_options == NULL ? "" : settings->policy_options;
-    char *held = room_options(&manager->room);
+    char *held = room_options(asked);
     bool same = held != NULL && strcmp(name, now) == 0 && strcmp(options, held) == 0;
     free(held);
     struct detail detail;
-    manager->settings_due = manager->working;
     if (same) {
         manager_arm(manager);
-    } else if (!manager->working &&
-               manager_set_policy(manager, name, options, &detail) != ROOST_OK) {
+    } else if (manager_set_policy(manager, name, options, &detail) != ROOST_OK) {
         log_error("policy.invalid", "policy=%s reason=%s result=\"%s goes on\"", name,
                   LOG_Q(detail.text), now);
     }
@@ -492,6 +518,7 @@ void manager_close(struct manager *manager)
 void manager_free(struct manager *manager)
 {
     room_fini(&manager->room);
+    room_fini(&manager->next);
     manager_log_close(&manager->log);
     free(manager);
 }

@@ -30,8 +30,9 @@ enum roost_err manager_new(struct server *server, struct manager **manager, stru
 void manager_close(struct manager *manager);
 void manager_free(struct manager *manager);
 
-/* Another policy from now on; NULL or "none": nobody decides, and everybody holds what is
- * configured. `options`: "option=value", one a line, or NULL. On failure all stays as it is. */
+/* Another policy from now on, or as soon as a decision that is being made beside the ticks is made;
+ * NULL or "none": nobody decides, and everybody holds what is configured. `options`:
+ * "option=value", one a line, or NULL. On failure all stays as it is. */
 enum roost_err manager_set_policy(struct manager *manager, const char *name, const char *options,
                                   struct detail *detail);
 

@@ -30,12 +30,13 @@ struct manager {
     uv_timer_t timer;
     bool closed;
     struct manager_room room;
+    struct manager_room next; /* takes its place once the decision beside the ticks is made */
     struct manager_log log;
     uint64_t seed, tick;
     uint32_t refused_count; /* tenants, more than the policy accepts; 0: accepted */
     /* A decision beside the ticks. */
     uv_work_t work;
-    bool working, pending, settings_due;
+    bool working, pending, next_due;
     uint64_t due_tick, pending_spent_ns, postponed;
     struct roost_plan pending_plan;
     struct other_meter other;
@@ -49,5 +50,8 @@ struct manager {
     uint32_t flags;                  /* of the last plan */
     struct detail last_fault;
 };
+
+/* The room of the policy that was asked for last. */
+const struct manager_room *manager_room_asked(const struct manager *manager);
 
 #endif

@@ -81,16 +81,17 @@ static double grant_bandwidth(const struct roost_grant *grant)
 
 void manager_write_status(struct manager *manager, struct json_writer *w)
 {
-    const struct manager_room *room = &manager->room;
+    const struct manager_room *room = &manager->room, *asked = manager_room_asked(manager);
     struct roost_node node;
     manager_see_node(manager->server, &node);
     json_begin_object(w);
-    json_field_string(w, "policy", room->policy == NULL ? "none" : room->policy->name);
+    json_field_string(w, "policy", asked->policy == NULL ? "none" : asked->policy->name);
+    json_field_bool(w, "changing", manager->next_due);
     json_field_string(w, "deciding", room->policy == NULL ? "none" : room->runner.policy->name);
     json_key(w, "options");
     json_begin_array(w);
-    for (size_t i = 0; i < room->assignment_count; i++) {
-        json_string(w, room->assignments[i]);
+    for (size_t i = 0; i < asked->assignment_count; i++) {
+        json_string(w, asked->assignments[i]);
     }
     json_end_array(w);
     json_field_uint(w, "tick_ns", manager->server->settings.tick_ns);

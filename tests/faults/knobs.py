@@ -47,18 +47,7 @@ def control(server, path, body=None):
 
 
 def set_policy(server, name, options=""):
-    body = f'{{"policy": "{name}", "options": "{options}"}}'
-    def answer():
-        """None while a decision is being made."""
-        connection = UnixConnection(server.control)
-        try:
-            reply = server.call("POST", "/v2/roost/policy", body, connection=connection)
-        finally:
-            connection.close()
-        return reply if reply.status != 503 else None
-    reply = wait_for(f"policy {name}", answer)
-    assert reply.status == 200, reply
-    return reply.json()
+    control(server, "/v2/roost/policy", f'{{"policy": "{name}", "options": "{options}"}}')
 
 
 def manager(server):

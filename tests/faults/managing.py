@@ -129,11 +129,10 @@ class Managing(unittest.TestCase):
             self.assertEqual(policy(server).json()["policy"], "none")
             with Load(server, {"t": 2, "other": 2}) as load:
                 for name in (*POLICIES, *POLICIES[::-1]):
-                    wait_for(f"{name} in force",
-                             lambda n=name: policy(server, n).status == 200)
+                    self.assertEqual(policy(server, name).status, 200)
                     wait_decisions(server, 5)
                     load.progress("other", 5)
-                wait_for("no policy", lambda: policy(server, "none").status == 200)
+                self.assertEqual(policy(server, "none").status, 200)
                 load.progress("t", 5)
             load.assert_all_good()
             assert_conserved(server, load, ["t", "other"])
@@ -143,6 +142,27 @@ class Managing(unittest.TestCase):
             self.assertEqual(policy(server).json()["policy"], "none")
             server.stop()
             replay(log)
+
+    def test_changed_while_it_decides(self):
+        """What was asked for last decides, once the decision that is being made is made."""
+        with Server(MODELS, CONFIG, [*TICK, "--policy", "clite"]) as server:
+            def waits(name):
+                """Whether a change to this policy, asked for between two decisions, had to wait."""
+                self.assertEqual(policy(server, "clite").status, 200)
+                wait_decisions(server, 10)
+                answer = policy(server, name)
+                self.assertEqual(answer.status, 200, answer)
+                self.assertEqual(answer.json()["policy"], name)
+                return answer.json()["changing"]
+
+            with Load(server, {"t": 2, "other": 2}) as load:
+                wait_for("a change that waits", lambda: waits("static"))
+                self.assertEqual(policy(server, "nobody").status, 404)
+                wait_for("static", lambda: policy(server).json()["deciding"] == "static")
+                wait_for("another one", lambda: waits("none"))
+                wait_for("nobody", lambda: policy(server).json()["deciding"] == "none")
+                load.progress("t", 5)
+            load.assert_all_good()
 
     def test_tenants_come_and_go(self):
         """Also more of them than the policy accepts: then everybody keeps what they have."""
