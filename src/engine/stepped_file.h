@@ -26,8 +26,8 @@ struct stepped_file {
     pthread_t thread;
 };
 
-/* Makes a pipe at `path`, where nothing may be, and a thread that reads it. UNSUPPORTED where a pipe
- * cannot be made (then `path` is free, and the writer may as well write it itself), NO_MEMORY. */
+/* Makes a pipe at `path`, where nothing may be, and a thread that reads it. UNSUPPORTED where a
+ * pipe cannot be made, NO_MEMORY: then `path` is free, and the writer may write it itself. */
 enum roost_err stepped_file_open(struct stepped_file *stepped, const char *path,
                                  struct detail *detail);
 
