@@ -17,7 +17,11 @@
 static const uint64_t small_alignment_bytes = 64;  /* a cache line, and the widest vector */
 static const uint64_t page_alignment_bytes = 4096; /* for what is at least that long */
 static const size_t graph_bytes_max = (size_t)1 << 31;
-enum { COPY_BYTES = 1 << 14 /* nobody else has the core meanwhile */, FLUSH_BYTES = 1 << 20 };
+enum {
+    COPY_BYTES = 1 << 14, /* nobody else has the core meanwhile */
+    FLUSH_BYTES = 1 << 20,
+    AHEAD_BYTES = 8 << 20, /* of the disk */
+};
 
 struct mover {
     int from, to;
@@ -27,7 +31,7 @@ struct mover {
 };
 
 /*
- * Sends on to the disk what was written so far, piece by piece and not more than one ahead of it:
+ * Sends on to the disk what was written so far, piece by piece and not more than a few ahead of it:
  * otherwise the kernel does it in the end and at once, in threads of its own that nobody outranks.
  */
 static void mover_flush(struct mover *mover, uint64_t end)
@@ -37,8 +41,9 @@ static void mover_flush(struct mover *mover, uint64_t end)
     }
     (void)sync_file_range(mover->to, (off_t)mover->flushed, (off_t)(end - mover->flushed),
                           SYNC_FILE_RANGE_WRITE);
-    if (mover->flushed > 0) {
-        (void)sync_file_range(mover->to, 0, (off_t)mover->flushed, SYNC_FILE_RANGE_WAIT_BEFORE);
+    if (mover->flushed > AHEAD_BYTES) {
+        (void)sync_file_range(mover->to, 0, (off_t)(mover->flushed - AHEAD_BYTES),
+                              SYNC_FILE_RANGE_WAIT_BEFORE);
     }
     mover->flushed = end;
 }
