@@ -13,6 +13,9 @@
         .key = (key_), .type = (type_), .offset = offsetof(where_, field_), __VA_ARGS__            \
     }
 
+/* As the live server's knob. */
+static const uint64_t slice_min_ns = 100000, slice_max_ns = 100 * NS_PER_MS;
+
 static const char *const switch_names[] = {"overlap", "stall", NULL};
 static const char *const standby_names[] = {"none", "cheapest", "all", NULL};
 
@@ -25,6 +28,7 @@ static const struct {
     {"class", ROOST_KNOB_CLASS},         {"ways", ROOST_KNOB_WAYS},
     {"bandwidth", ROOST_KNOB_BANDWIDTH}, {"batch", ROOST_KNOB_BATCH},
     {"variant", ROOST_KNOB_VARIANT},     {"shed", ROOST_KNOB_SHED},
+    {"slice", ROOST_KNOB_SLICE},
 };
 enum { KNOB_NAMES = sizeof knob_names / sizeof *knob_names };
 
@@ -61,7 +65,7 @@ static const struct yaml_field top_fields[] = {
 struct node_keys {
     struct scenario_node node;
     double bandwidth_gbs;
-    const struct yaml_node *knobs;
+    const struct yaml_node *knobs, *noise;
 };
 
 static const struct yaml_field node_fields[] = {
@@ -80,8 +84,8 @@ static const struct yaml_field node_fields[] = {
     FIELD(YAML_T_BYTES, "memory", struct node_keys, node.memory_bytes,
           .help = "for all hosts (default: without limit)"),
     FIELD(YAML_T_NODE, "knobs", struct node_keys, knobs,
-          .help = "list of weight, cores, quota, workers, class, ways, bandwidth, batch, variant, "
-                  "shed (default: all that the node has)"),
+          .help = "list of weight, cores, quota, workers, class, slice, ways, bandwidth, batch, "
+                  "variant, shed (default: all that the node has)"),
     FIELD(YAML_T_ENUM, "standby", struct node_keys, node.standby, .choices = standby_names,
           .help = "hosts warm from the start: none, cheapest or all (default: none)"),
     FIELD(YAML_T_ENUM, "switch", struct node_keys, node.switching, .choices = switch_names,
@@ -91,8 +95,13 @@ static const struct yaml_field node_fields[] = {
     FIELD(YAML_T_DURATION, "stall", struct node_keys, node.stall_ns,
           .help = "time without service at each switch in stall mode (default: 30 s)"),
     FIELD(YAML_T_DURATION, "turn", struct node_keys, node.turn_ns, .maximum = 1e9,
-          .help = "between the kernel's ticks, for the next of which a run waits that begins while "
-                  "all cores are busy (default: 0 s, they share at once)"),
+          .help = "between the kernel's ticks, at which runs on one core take turns (default: 0 s, "
+                  "cores are divided as a whole)"),
+    FIELD(YAML_T_NODE, "noise", struct node_keys, noise,
+          .help = "list of factors of runs' work, as others beside the node cause them; one is "
+                  "drawn at a time (default: 1)"),
+    FIELD(YAML_T_DURATION, "noise_time", struct node_keys, node.noise_ns, .minimum = 1e6,
+          .maximum = 3.6e12, .help = "for which each of them holds (default: 250 ms)"),
 };
 
 static const struct yaml_field thread_fields[] = {
@@ -183,27 +192,48 @@ static void read_knobs(struct scenario_reader *reader, const struct yaml_node *l
     node->knobs = wanted;
 }
 
+static void read_noise(struct scenario_reader *reader, const struct yaml_node *list,
+                       struct scenario_node *node)
+{
+    size_t count = list->kind == YAML_LIST ? scenario_items(list) : 0;
+    if (count == 0 || count > SCENARIO_NOISE_MAX) {
+        yaml_error(reader->errors, list, "must be a list of 1 to %d factors", SCENARIO_NOISE_MAX);
+        return;
+    }
+    for (const struct yaml_node *item = list->child; item != NULL; item = item->next)
+        if (!scenario_number(reader, item, 0.01, &node->noise[node->noise_count++]))
+            return;
+}
+
 static void read_node(struct scenario_reader *reader, const struct yaml_node *place)
 {
     struct node_keys keys = {.node = {.cores = 1,
                                       .ways_min = 1,
                                       .closids = 15,
                                       .switch_ns = NS_PER_MS,
-                                      .stall_ns = 30 * NS_PER_S}};
+                                      .stall_ns = 30 * NS_PER_S,
+                                      .noise_ns = 250 * NS_PER_MS}};
     yaml_read_map(place, node_fields, tables[1].count, &keys, reader->errors);
     struct scenario_node *node = &reader->scenario->node;
     *node = keys.node;
     node->bandwidth_bytes_per_s = keys.bandwidth_gbs * 1e9;
     if (node->ways > 0 && node->ways_min > node->ways)
         yaml_error(reader->errors, place, "ways_min is above ways");
+    if (node->turn_ns > 0 && node->cores > SCENARIO_TURN_CORES_MAX)
+        yaml_error(reader->errors, place, "turns are for at most %d cores",
+                   SCENARIO_TURN_CORES_MAX);
     for (size_t i = 0; i < KNOB_NAMES; i++)
         node->knobs |= knob_names[i].knob;
     if (node->ways == 0)
         node->knobs &= ~(uint32_t)ROOST_KNOB_WAYS;
+    if (node->turn_ns == 0)
+        node->knobs &= ~(uint32_t)ROOST_KNOB_SLICE;
     if (keys.bandwidth_gbs <= 0)
         node->knobs &= ~(uint32_t)ROOST_KNOB_BANDWIDTH;
     if (keys.knobs != NULL)
         read_knobs(reader, keys.knobs, node);
+    if (keys.noise != NULL)
+        read_noise(reader, keys.noise, node);
 }
 
 static void read_thread(struct scenario_reader *reader, const struct yaml_node *place,
@@ -342,6 +372,8 @@ struct roost_node scenario_node_of(const struct scenario *scenario)
         .closids = node->ways > 0 || node->bandwidth_bytes_per_s > 0 ? (uint32_t)node->closids : 0,
         .bandwidth_min = 10,
         .bandwidth_step = 10,
+        .slice_min_ns = node->turn_ns > 0 ? slice_min_ns : 0,
+        .slice_max_ns = node->turn_ns > 0 ? slice_max_ns : 0,
         .memory_bytes = node->memory_bytes,
     };
 }

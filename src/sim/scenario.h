@@ -17,6 +17,7 @@
 #include "sim/service.h"
 
 enum { SCENARIO_TENANTS_MAX = 256, SCENARIO_LADDERS_MAX = 64, SCENARIO_BYTES_MAX = 16 << 20 };
+enum { SCENARIO_NOISE_MAX = 256, SCENARIO_TURN_CORES_MAX = 256 };
 
 enum scenario_switch {
     SCENARIO_OVERLAP, /* the next host is started beside the serving one */
@@ -78,7 +79,10 @@ struct scenario_node {
     int standby, switching;       /* enums above */
     uint64_t switch_ns;           /* from decided to done where the host stands by */
     uint64_t stall_ns;
-    uint64_t turn_ns; /* between the ends of turns; 0: who wakes is served at once */
+    uint64_t turn_ns; /* between the ticks of cores one by one; 0: divided as a whole */
+    double noise[SCENARIO_NOISE_MAX]; /* of runs' work; one is drawn for each noise_ns */
+    uint32_t noise_count;             /* 0: none */
+    uint64_t noise_ns;
 };
 
 /* Work of a thread that every request passes; 0: none. It finds its caches used by others after a

@@ -82,6 +82,7 @@ static void test_tells_all_mistakes(void **state)
     static const char *const wanted[] = {
         "x.yaml:1: duration:",
         "x.yaml:2: node.knobs[0]: the node has nothing for this knob to turn",
+        "x.yaml:2: node.noise: must be a list of 1 to 256 factors",
         "x.yaml:3: tenants[0].slo: must look like",
         "x.yaml:3: tenants[0].arrivals: the key \"rate\" is missing",
         "x.yaml:3: tenants[0].variants[0]: needs base or per_row",
@@ -91,7 +92,7 @@ static void test_tells_all_mistakes(void **state)
         "x.yaml:5: tenats: unknown key, did you mean \"tenants\"?",
     };
     check_errors("duration: soon\n"
-                 "node: {cores: 4, knobs: [ways]}\n"
+                 "node: {cores: 4, knobs: [slice], noise: 2}\n"
                  "tenants: [{name: a, slo: 120ms, arrivals: {}, variants: [{name: v}]},\n"
                  "  {name: a, ladder: nope, arrivals: {rate: 1, states: [[0, 1s]]}}]\n"
                  "tenats: []\n",

@@ -128,6 +128,7 @@ static void sample_tenant(struct sim *sim, struct sim_tenant *tenant, struct res
     double percentile = tenant->config->slo_percentile > 0 ? tenant->config->slo_percentile : 95;
     uint64_t due = tenant->sample_due, hits = tenant->sample_hits;
     sim_advance(sim, tenant);
+    sim_cores_advance(sim);
     *sample = (struct result_sample){
         .variant = tenant->serving,
         .arrivals_per_s = (float)((double)tenant->sample_arrivals / span_ns * 1e9),
@@ -220,11 +221,12 @@ static enum roost_err sim_init(struct sim *sim, const struct sim_options *option
         tenant_init(sim, i);
     for (uint32_t i = 0; i < sim->tenant_count; i++)
         sim->tenants[i].ways = sim_ways_of(sim, &sim->tenants[i]);
+    if (!sim_cores_init(sim))
+        return detail_set(detail, ROOST_NO_MEMORY, "out of memory");
     if (scenario->node.memory_bytes > 0 && sim->memory_used_bytes > scenario->node.memory_bytes)
         return detail_set(detail, ROOST_INVALID,
                           "the hosts of the first variants need more memory "
                           "than the node has");
-    sim_event_init(sim, &sim->turn, sim_turn_end, NULL);
     sim_event_init(sim, &sim->sample, sim_sample, NULL);
     sim_event_init(sim, &sim->tick, sim_tick, NULL);
     sim_event_set(sim, &sim->tick, sim->now_ns);
@@ -234,7 +236,7 @@ static enum roost_err sim_init(struct sim *sim, const struct sim_options *option
 
 static void sim_fini(struct sim *sim)
 {
-    sim_turn_end(sim, NULL);
+    sim_cores_choose(sim, false);
     sim_abandon_thread(sim, &sim->generator);
     sim_abandon_thread(sim, &sim->network);
     for (uint32_t i = 0; i < sim->tenant_count; i++) {
@@ -245,6 +247,7 @@ static void sim_fini(struct sim *sim)
     }
     sim_manager_fini(sim);
     heap_fini(&sim->events);
+    sim_cores_fini(sim);
     free(sim->tenants);
     free(sim->shares);
     for (struct chunk *chunk = sim->chunks, *next; chunk != NULL; chunk = next) {

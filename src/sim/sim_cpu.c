@@ -179,10 +179,39 @@ static void apply_loader(struct sim *sim, struct sim_tenant *tenant, double gets
         sim_event_set(sim, &tenant->load_end, at_ns);
 }
 
+/* Cores one by one: loaders have what nobody else wants, and their floors. */
+static void divide_by_core(struct sim *sim)
+{
+    double all = (double)sim->scenario->node.cores, open = sim_cores_free(sim), floors = 0;
+    uint32_t loaders = 0;
+    for (uint32_t i = 0; i < sim->tenant_count; i++) {
+        struct sim_tenant *tenant = &sim->tenants[i];
+        sim_advance(sim, tenant);
+        loaders += tenant->loading != ROOST_NONE;
+        sim->shares[i].gets = tenant->running_count;
+    }
+    fill_shares(sim);
+    sim->loads = loaders > 0;
+    for (uint32_t i = 0; i < sim->tenant_count; i++) {
+        double floor = sim->shares[sim->tenant_count + i].floor;
+        double gets = loaders > 0 ? least(open / loaders, 1) : 0;
+        floors += floor > gets ? floor - gets : 0;
+        apply_loader(sim, &sim->tenants[i], fmax(gets, floor));
+    }
+    double pressure = sim->interferes ? memory_pressure(sim) : 0;
+    for (uint32_t i = 0; sim->interferes && i < sim->tenant_count; i++)
+        sim->tenants[i].speed = 1 /
+                                slowdown_of(sim, &sim->tenants[i], sim->shares[i].gets, pressure);
+    sim_cores_divide(sim, 1 - least(floors / all, threads_leave));
+}
+
 void sim_divide(struct sim *sim)
 {
-    sim_turn_lend(sim);
     sim->moved = false;
+    if (sim->by_core) {
+        divide_by_core(sim);
+        return;
+    }
     for (uint32_t i = 0; i < sim->tenant_count; i++)
         sim_advance(sim, &sim->tenants[i]);
     fill_shares(sim);

@@ -73,6 +73,18 @@ static void decide_exclusive(void *state, const struct roost_view *view, struct 
     }
 }
 
+/* Cores of their own for a while, again and again. */
+static void decide_now_and_then(void *state, const struct roost_view *view, struct roost_plan *plan)
+{
+    (void)state;
+    for (uint32_t i = 0; i < view->tenant_count; i++) {
+        bool alone = view->tick % 2 == 1;
+        plan->tenants[i].grant.mode = alone ? ROOST_EXCLUSIVE : ROOST_SHARED;
+        plan->tenants[i].grant.slots = alone ? 10 : 0;
+        give_reason(&plan->tenants[i]);
+    }
+}
+
 static void decide_weights(void *state, const struct roost_view *view, struct roost_plan *plan)
 {
     (void)state;
@@ -100,6 +112,7 @@ const struct roost_policy fixture_idle = POLICY("idle", decide_nothing, 0);
 const struct roost_policy fixture_switcher = POLICY("switcher", decide_switch, 0);
 const struct roost_policy fixture_late_switcher = POLICY("late_switcher", decide_switch, 1);
 const struct roost_policy fixture_exclusive = POLICY("exclusive", decide_exclusive, 0);
+const struct roost_policy fixture_now_and_then = POLICY("now_and_then", decide_now_and_then, 0);
 const struct roost_policy fixture_weights = POLICY("weights", decide_weights, 0);
 const struct roost_policy fixture_broken = POLICY("broken", decide_wrong, 0);
 

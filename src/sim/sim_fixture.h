@@ -25,6 +25,8 @@ extern const struct roost_policy fixture_switcher;
 extern const struct roost_policy fixture_late_switcher;
 /* At the first tick: 30 slots for tenant 0 and 10 for tenant 1, exclusively; weights else. */
 extern const struct roost_policy fixture_exclusive;
+/* Every second tick 10 slots for everybody, exclusively, and none at the others. */
+extern const struct roost_policy fixture_now_and_then;
 /* At the first tick: weights 300 and 100 for tenants 0 and 1. */
 extern const struct roost_policy fixture_weights;
 /* Answers plans that break the rules. */

@@ -5,7 +5,7 @@
  *   sim.c          events and the clock
  *   sim_request.c  a request's life: threads, queue, batch, answer
  *   sim_cpu.c      who runs how fast
- *   sim_turn.c     who waits for a core before it runs
+ *   sim_core.c     who runs on which core, where they take turns
  *   sim_switch.c   hosts that start, stand by and serve
  *   sim_manager.c  the tick: view, policy, plan
  *
@@ -27,6 +27,7 @@
 #include "core/view_build.h"
 #include "sim/share.h"
 #include "sim/sim.h"
+#include "sim/turn.h"
 
 /* Virtual time begins here, since 0 means "never" in core/. */
 #define SIM_BEGIN_NS NS_PER_S
@@ -64,17 +65,45 @@ struct sim_request {
     enum { SIM_OPEN, SIM_GOOD, SIM_REFUSED, SIM_ERROR } end;
 };
 
-/* A batch: staged, then perhaps waiting for a core, then running. */
+/* A batch: staged, then running. */
 struct sim_run {
     struct heap_node node;
     struct sim_tenant *tenant;
     double end_ns;       /* on the tenant's virtual clock */
     double cpu_begin_ns; /* the tenant's CPU clock at its start */
+    double left_ns;      /* of its work, on cores one by one */
+    double cpu_ns;
+    struct sim_worker *worker; /* on cores one by one */
     uint64_t start_ns, sequence, rows;
     uint32_t variant, count;
     double variation;
     struct sim_request *requests;
     struct sim_run *next;
+};
+
+/* Who takes turns on a core: a thread, or all runs of a tenant that are there. */
+struct sim_task {
+    struct turn_taker taker; /* the first member */
+    struct sim_thread *thread;
+    struct sim_tenant *tenant;
+    struct sim_run *first, *last; /* of the tenant, one after the other */
+    struct sim_core *core;        /* where it is, or was last */
+    uint64_t ran_ns;              /* when it last had the core */
+};
+
+struct sim_worker {
+    struct sim_core *core; /* where it is, or was last */
+    bool busy;
+};
+
+struct sim_core {
+    struct turn_queue queue;
+    struct sim_event event;
+    uint64_t charged_ns;    /* until when its time has been counted */
+    uint64_t balanced_ns;   /* when it last looked at the others */
+    double speed;           /* of whoever has it */
+    bool again;             /* somebody else may be due */
+    struct sim_task *tasks; /* one for each tenant */
 };
 
 struct sim_host {
@@ -90,6 +119,8 @@ struct sim_thread {
     struct scenario_thread cost;
     struct sim_request *first, *last;
     uint64_t slept_ns; /* since when it has nothing to do */
+    struct sim_task task;
+    double left_ns; /* of its request, on cores one by one */
 };
 
 struct sim_tenant {
@@ -105,7 +136,8 @@ struct sim_tenant {
     struct batcher_limits limits;
     struct heap running;
     struct sim_run *staged_first, *staged_last;
-    uint32_t running_count, waiting_count, staged_count;
+    struct sim_worker *workers; /* on cores one by one */
+    uint32_t running_count, staged_count;
     uint64_t run_sequence;
     bool moved; /* its runs changed since the last division of the cores */
     /* Virtual clocks, and how fast they go per real ns; valid as of clock_ns. */
@@ -137,9 +169,16 @@ struct sim {
     uint32_t event_count;
     uint32_t tenant_count;
     struct sim_tenant *tenants;
-    struct sim_event tick, sample, turn;
-    struct sim_run *waiting_first, *waiting_last; /* for a core */
+    struct sim_event tick, sample;
     struct sim_thread network, generator;
+    struct sim_core *cores;     /* NULL: no turns */
+    struct sim_task *tasks;     /* of all cores */
+    struct sim_worker *workers; /* of all tenants */
+    bool by_core;               /* now */
+    bool loads;                 /* some host is being started */
+    double cores_speed;
+    struct sim_core *waker;   /* on which something happens now, or NULL */
+    struct sim_task *staying; /* whose run has ended, and who takes the next one; or NULL */
     uint32_t threads_active;
     uint64_t outstanding; /* requests that are on their way */
     bool moved;           /* the cores must be divided again */
@@ -183,12 +222,17 @@ void sim_abandon(struct sim *sim, struct sim_tenant *tenant);
 void sim_abandon_thread(struct sim *sim, struct sim_thread *thread);
 void sim_limits_refresh(struct sim_tenant *tenant);
 
-void sim_run_begin(struct sim *sim, struct sim_run *run); /* it has a core */
+void sim_run_done(struct sim *sim, struct sim_run *run);
 
-/* sim_turn.c */
-void sim_turn_start(struct sim *sim, struct sim_run *run); /* now, or when it is its turn */
-void sim_turn_lend(struct sim *sim);                       /* cores that somebody has left */
-void sim_turn_end(struct sim *sim, void *unused);          /* a tick: nobody waits any longer */
+/* sim_core.c */
+bool sim_cores_init(struct sim *sim); /* false when memory is short */
+void sim_cores_fini(struct sim *sim);
+void sim_cores_choose(struct sim *sim, bool may_be_by_core); /* one by one, or as a whole */
+void sim_cores_advance(struct sim *sim);                     /* what is counted, to now */
+void sim_cores_divide(struct sim *sim, double speed);        /* after grants or speeds changed */
+uint32_t sim_cores_free(const struct sim *sim);
+void sim_core_start(struct sim *sim, struct sim_run *run);
+void sim_core_wake_thread(struct sim *sim, struct sim_thread *thread);
 
 /* sim_cpu.c */
 void sim_advance(struct sim *sim, struct sim_tenant *tenant); /* its clocks, to now */

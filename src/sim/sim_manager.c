@@ -152,6 +152,7 @@ static void apply_plan(struct sim *sim, const struct roost_plan *plan)
 {
     for (uint32_t i = 0; i < sim->tenant_count; i++)
         apply_grant(sim, &sim->tenants[i], &plan->tenants[i]);
+    sim_cores_choose(sim, true);
     for (uint32_t i = 0; i < sim->tenant_count; i++) {
         struct sim_tenant *tenant = &sim->tenants[i];
         tenant->ways = sim_ways_of(sim, tenant);

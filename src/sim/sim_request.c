@@ -66,10 +66,15 @@ static void thread_push(struct sim *sim, struct sim_thread *thread, struct sim_r
     request->next = NULL;
     if (thread->first == NULL) {
         thread->first = thread->last = request;
+        uint64_t work_ns = thread_cost_ns(thread, request) + thread_wake_ns(sim, thread);
+        if (sim->by_core) {
+            thread->left_ns = (double)work_ns;
+            sim_core_wake_thread(sim, thread);
+            return;
+        }
         sim->threads_active++;
         sim->moved = true;
-        sim_event_set(sim, &thread->event,
-                      sim->now_ns + thread_cost_ns(thread, request) + thread_wake_ns(sim, thread));
+        sim_event_set(sim, &thread->event, sim->now_ns + work_ns);
     } else {
         thread->last->next = request;
         thread->last = request;
@@ -83,8 +88,10 @@ void sim_thread_done(struct sim *sim, void *owner)
     thread->first = request->next;
     if (thread->first == NULL) {
         thread->slept_ns = sim->now_ns;
-        sim->threads_active--;
-        sim->moved = true;
+        sim->threads_active -= !sim->by_core;
+        sim->moved |= !sim->by_core;
+    } else if (sim->by_core) {
+        thread->left_ns = (double)thread_cost_ns(thread, thread->first);
     } else {
         sim_event_set(sim, &thread->event, sim->now_ns + thread_cost_ns(thread, thread->first));
     }
@@ -217,16 +224,33 @@ void sim_limits_refresh(struct sim_tenant *tenant)
     limits->slots_per_worker = SIM_SLOTS_PER_WORKER;
 }
 
-void sim_run_begin(struct sim *sim, struct sim_run *run)
+/* The same for all policies. */
+static double noise(const struct sim *sim)
+{
+    const struct scenario_node *node = &sim->scenario->node;
+    if (node->noise_count == 0)
+        return 1;
+    uint64_t seed = arrivals_seed(sim->seed, UINT64_MAX);
+    uint64_t draw = arrivals_seed(seed, (sim->now_ns - SIM_BEGIN_NS) / node->noise_ns);
+    return node->noise[draw % node->noise_count];
+}
+
+static void run_start(struct sim *sim, struct sim_run *run)
 {
     struct sim_tenant *tenant = run->tenant;
     const struct service_model *model = tenant->hosts[run->variant].model;
     sim_advance(sim, tenant);
     tenant->running_count++;
-    double work_ns = service_work_ns(model, (double)run->rows, tenant->running_count, tenant->ways);
-    run->end_ns = tenant->done_ns + work_ns * run->variation;
-    run->cpu_begin_ns = tenant->cpu_ns;
+    run->start_ns = sim->now_ns;
+    run->left_ns = run->variation * noise(sim) *
+                   service_work_ns(model, (double)run->rows, tenant->running_count, tenant->ways);
     run->sequence = ++tenant->run_sequence;
+    if (sim->by_core) {
+        sim_core_start(sim, run);
+        return;
+    }
+    run->end_ns = tenant->done_ns + run->left_ns;
+    run->cpu_begin_ns = tenant->cpu_ns;
     if (!heap_push(&tenant->running, &run->node)) {
         sim->out_of_memory = true;
         return;
@@ -236,13 +260,7 @@ void sim_run_begin(struct sim *sim, struct sim_run *run)
 
 static bool worker_is_free(const struct sim_tenant *tenant)
 {
-    return tenant->running_count + tenant->waiting_count < tenant->grant.workers;
-}
-
-static void run_start(struct sim *sim, struct sim_run *run)
-{
-    run->start_ns = sim->now_ns;
-    sim_turn_start(sim, run);
+    return tenant->running_count < tenant->grant.workers;
 }
 
 static void start_staged(struct sim *sim, struct sim_tenant *tenant)
@@ -304,7 +322,7 @@ void sim_pump(struct sim *sim, struct sim_tenant *tenant)
     while (!sim_stalled(sim, tenant) && queue_head(&tenant->queue) != NULL) {
         struct batcher_decision decision = batcher_decide(
             &tenant->limits, &tenant->hosts[tenant->serving].service, &tenant->queue,
-            tenant->running_count + tenant->waiting_count + tenant->staged_count, sim->now_ns);
+            tenant->running_count + tenant->staged_count, sim->now_ns);
         if (decision.action == BATCHER_WAIT)
             wake_ns = decision.wake_ns;
         if (decision.action != BATCHER_FORM || !run_form(sim, tenant, decision.rows_max))
@@ -324,13 +342,14 @@ void sim_wake(struct sim *sim, void *owner)
     sim_pump(sim, owner);
 }
 
-static void run_finish(struct sim *sim, struct sim_tenant *tenant, struct sim_run *run)
+void sim_run_done(struct sim *sim, struct sim_run *run)
 {
+    struct sim_tenant *tenant = run->tenant;
+    tenant->running_count--;
     struct sim_host *host = &tenant->hosts[run->variant];
     uint64_t service_ns = sim->now_ns - run->start_ns;
-    double cpu = tenant->cpu_ns - run->cpu_begin_ns;
-    uint64_t cpu_ns = cpu > 0 ? (uint64_t)cpu : 0;
-    double per_row = cpu / (double)run->rows;
+    uint64_t cpu_ns = run->cpu_ns > 0 ? (uint64_t)run->cpu_ns : 0;
+    double per_row = run->cpu_ns / (double)run->rows;
     bool first = host->cpu_ns_per_row <= 0;
     host->cpu_ns_per_row += (per_row - host->cpu_ns_per_row) * (first ? 1 : cpu_memory);
     curve_observe(&host->service, run->rows, service_ns);
@@ -356,9 +375,9 @@ void sim_run_end(struct sim *sim, void *owner)
         if (run == NULL || (!first && run->end_ns > tenant->done_ns + rounding_ns))
             break;
         heap_pop(&tenant->running);
-        tenant->running_count--;
         tenant->moved = sim->moved = true;
-        run_finish(sim, tenant, run);
+        run->cpu_ns += tenant->cpu_ns - run->cpu_begin_ns;
+        sim_run_done(sim, run);
     }
     sim_pump(sim, tenant);
 }
