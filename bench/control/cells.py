@@ -83,7 +83,9 @@ def undisturbed(measure):
     return report
 
 
-def measure_rows(store, scale, capacities):
+def measure_rows(store, scale, capacities, learn):
+    """`learn` is called before the first row of a mix and after its last one, with what to call it:
+    a simulator can only foretell the machine that there was."""
     rows = [row for row in scale.rows()
             if any(store.get(key) is None for key in row_keys(scale, *row))]
     begun = time.monotonic()
@@ -92,7 +94,10 @@ def measure_rows(store, scale, capacities):
         spent = time.monotonic() - begun
         left = f", {spent / number * (len(rows) - number) / 60:.0f} min left" if number else ""
         say(f"-- {mix}, {policy}, repetition {repetition + 1} of {scale.repetitions}{left}")
+        learn(mix, "before")
         measure_row(store, scale, capacities[mix], row)
+        if number + 1 == len(rows) or rows[number + 1][0] != mix:
+            learn(mix, "after")
 
 
 def tell(mix, load, policy, report):

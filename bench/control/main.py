@@ -37,10 +37,16 @@ def part_manager(store, scale):
     manager.tell(store.once("manager", lambda: manager.measure(5 if scale.quick else 15)))
 
 
+def learn_once(store, mix, when, capacity):
+    return store.once(f"costs-{mix}-{when}", lambda: learn.learn(
+        mix, mixes.MIXES[mix], capacity))
+
+
 def part_policies(store, scale):
     """every policy on every mix at every load"""
     found = capacities(store, scale)
-    cells.measure_rows(store, scale, found)
+    cells.measure_rows(store, scale, found, lambda mix, when: learn_once(
+        store, mix, when, found[mix]))
     cells.measure_steady(store, scale, found)
     figures.tell(store, scale)
     report.write(store, scale, found)
@@ -50,8 +56,9 @@ def part_simulated(store, scale):
     """the simulator against the cells"""
     found = capacities(store, scale)
     for mix in scale.mixes:
-        learnt = store.once(f"costs-{mix}", lambda mix=mix: learn.learn(
-            mix, mixes.MIXES[mix], found[mix]))
+        learnt = learn.together([learn_once(store, mix, when, found[mix])
+                                 for when in ("before", "after")])
+        store.put(f"costs-{mix}", learnt)
         paths = {load: cells.traces(mix, load, found[mix], scale, 0) for load in scale.loads}
         for load, twins in simulate.row(mix, learnt, scale, paths).items():
             store.put(f"sim-{mix}-{load}", twins)

@@ -11,8 +11,8 @@ import learn
 import limits
 
 POLICIES = ("static", "faircim", "roost")
-SIM_KNOBS = {"weight", "cores", "quota", "workers", "class", "ways", "bandwidth", "batch",
-             "variant", "shed"}
+SIM_KNOBS = {"weight", "cores", "quota", "workers", "class", "slice", "ways", "bandwidth",
+             "batch", "variant", "shed"}
 TURN = "4 ms"  # between ticks of a kernel of 250 Hz
 TICK = "250 ms"  # the server's default
 BETWEEN_S = 0.3  # from the end of a load to the next one: roost load drains, ends and starts
@@ -52,8 +52,10 @@ def scenario(mix, learnt, warm_s, seconds, when):
     """`when` says a tenant's arrivals, in YAML."""
     knobs = ", ".join(knob for knob in learnt["knobs"] if knob in SIM_KNOBS)
     network = learnt["network"]
+    noise = ", ".join(f"{factor:.3f}" for factor in learnt["noise"])
     return (f"duration: {warm_s + seconds} s\nwarmup: {warm_s} s\ntick: {TICK}\n"
-            f"node: {{cores: {learnt['cores']}, standby: all, turn: {TURN}, knobs: [{knobs}]}}\n"
+            f"node: {{cores: {learnt['cores']}, standby: all, turn: {TURN}, knobs: [{knobs}],\n"
+            f"  noise: [{noise}], noise_time: {learn.NOISE_S} s}}\n"
             f"network: {thread_text(network['warm_ns'], network['wake_ns'])}\n"
             f"generator: {thread_text(learnt['generator_ns'])}\n"
             "tenants:\n" + "".join(tenant_text(tenant, learnt, when) for tenant in mix))
