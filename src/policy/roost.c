@@ -21,6 +21,9 @@
 
 static const double solve_pause_s = 0.25, swap_pause_s = 10, swap_gain = 0.03;
 static const double gain_least = 0.001;
+/* A load is reckoned with as so much higher than it seems, in standard deviations of what is known
+ * of it, before anybody goes up: a promise that is broken costs more than what comes later. */
+static const double upgrade_sigmas = 1.5;
 /* A load that is larger by this factor than at the upgrade is no failure of the upgrade. */
 static const double load_grew = 1.1;
 
@@ -191,14 +194,14 @@ static bool switch_to(struct roost_turn *turn, uint32_t tenant, uint32_t variant
 }
 
 /* Takes back an upgrade that is on trial and whose load has not grown since. True when there was
- * one. */
+ * one. When somebody else's load has risen, it is not the upgrade that has failed. */
 static bool take_back(struct roost_turn *turn, uint64_t *memory_bytes)
 {
     bool any = false;
-    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+    for (uint32_t i = 0; i < turn->view->tenant_count && !turn->rising; i++) {
         struct roost_record *record = &turn->self->records[i];
         const struct roost_tenant *seen = &turn->view->tenants[i];
-        if (record->on_trial == 0 || record->slow > load_grew * record->trial_rate ||
+        if (record->on_trial == 0 || record->rate.per_s > load_grew * record->trial_rate ||
             record->trial_from >= seen->variant_count ||
             record->trial_from == seen->grant.variant ||
             !view_may_switch(turn->view, seen, record->trial_from) ||
@@ -248,7 +251,7 @@ static void relieve(struct roost_turn *turn, bool late)
         if (choices[i].variant != turn->view->tenants[i].grant.variant &&
             switch_to(turn, i, choices[i].variant, &memory_bytes)) {
             any = true;
-            if (self->records[i].on_trial != 0) {
+            if (self->records[i].on_trial != 0 && !turn->rising) {
                 roost_trial_fail(turn, i);
             }
         }
@@ -296,7 +299,7 @@ static void improve(struct roost_turn *turn)
     }
     struct roost_margin margin = {.cores = turn->cores * self->options.fill_restore,
                                   .target = self->options.target_restore,
-                                  .sigmas = 1,
+                                  .sigmas = upgrade_sigmas,
                                   .no_downgrades = true};
     struct roost_choice choices[ROOST_POLICY_TENANTS_MAX];
     double gain, span_s = self->solved_s;
@@ -358,7 +361,9 @@ static void roost_decide(void *state, const struct roost_view *view, struct roos
     self->begun = 1;
     share_all(&turn);
     roost_learn(&turn);
-    struct roost_margin margin = {.cores = turn.cores, .target = 1, .sigmas = -1, .backlog = true};
+    /* Of a load that has risen nothing is measured yet, and waiting to be sure leaves a queue. */
+    struct roost_margin margin = {
+        .cores = turn.cores, .target = 1, .sigmas = turn.rising ? 0 : -1, .backlog = true};
     double asked = roost_assess(&turn, &margin);
     bool late = roost_correct(&turn);
     /* What is measured of a load that has not changed is truer than what is predicted of it. */
@@ -385,7 +390,7 @@ const struct roost_policy policy_roost = {
     .contract = ROOST_POLICY_CONTRACT,
     .name = "roost",
     .summary = "predicts what each tenant needs, and chooses weights and variants together",
-    .version = "3",
+    .version = "4",
     .tenants_max = ROOST_POLICY_TENANTS_MAX,
     .options = roost_option_table,
     .option_count = sizeof roost_option_table / sizeof roost_option_table[0],

@@ -4,13 +4,8 @@
 
 #include "policy/roost_state.h"
 
-static const double quick_least_s = 0.5, quick_most_s = 4, slow_times = 8;
-/* Requests that a short average is made of, where the rate allows it. */
-static const double quick_requests = 20;
-/* After a change the long average follows the short one for so many of its spans. */
-static const double follow_spans = 4;
 static const double parallel_span_s = 600;
-static const double jump_sigmas = 3.5, calibration_least = 0.3, calibration_most = 8;
+static const double calibration_least = 0.3, calibration_most = 8;
 static const double calibration_span_s = 3;
 static const double missed_enough_s = 0.5, grace_s = 1;
 
@@ -19,15 +14,8 @@ static double part_of(double elapsed_s, double span_s)
     return 1 - exp(-elapsed_s / span_s);
 }
 
-static double quick_span_s(double rate)
-{
-    double span_s = rate > 0 ? quick_requests / rate : quick_most_s;
-    return span_s < quick_least_s ? quick_least_s : span_s > quick_most_s ? quick_most_s : span_s;
-}
-
-/* A short and a long average; when they differ by more than chance, the load has changed, and the
- * long one begins anew with the short one. */
-static void learn_rate(struct roost_record *record, const struct roost_tenant *tenant)
+/* What goes with the rate: rows of a request, cores that all of them take. */
+static void learn_work(struct roost_record *record, const struct roost_tenant *tenant)
 {
     const struct roost_recent *recent = &tenant->recent;
     double span_s = (double)recent->length_ns * 1e-9;
@@ -35,30 +23,10 @@ static void learn_rate(struct roost_record *record, const struct roost_tenant *t
     if (span_s <= 0) {
         return;
     }
-    double rate = (double)recent->arrivals / span_s;
     double cores = (double)recent->cpu_ns / (double)recent->length_ns;
-    if (record->seen == 0) {
-        double window_s = (double)tenant->window.length_ns * 1e-9;
-        record->seen = 1;
-        record->quick = record->slow = window_s > 0 ? (double)tenant->window.arrivals / window_s
-                                                    : rate;
-        record->used_cores = cores;
-    }
-    double quick_s = quick_span_s(record->slow);
-    record->quick += part_of(span_s, quick_s) * (rate - record->quick);
-    if (record->steady_s < follow_spans * quick_s) {
-        record->slow = record->quick;
-    } else {
-        record->slow += part_of(span_s, quick_s * slow_times) * (rate - record->slow);
-    }
-    record->used_cores += part_of(span_s, 1) * (cores - record->used_cores);
-    record->steady_s += span_s;
-    /* The variance of an exponential average of a Poisson rate is rate / (2 span). */
-    double sigma = sqrt((record->slow + 1 / quick_s) / (2 * quick_s));
-    if (fabs(record->quick - record->slow) > jump_sigmas * sigma) {
-        record->steady_s = 0;
-        record->rose = record->quick > record->slow;
-    }
+    record->used_cores += (record->seen != 0 ? part_of(span_s, 1) : 1) *
+                          (cores - record->used_cores);
+    record->seen = 1;
     double abs_rows = tenant->window.abs_rows > 0 ? tenant->window.abs_rows : 1;
     record->abs_rows += (record->abs_rows > 0 ? part_of(span_s, 2) : 1) *
                         (abs_rows - record->abs_rows);
@@ -81,8 +49,7 @@ static void learn_parallel(struct roost_record *record, const struct roost_tenan
 double roost_rate(const struct roost_turn *turn, uint32_t tenant, double sigmas)
 {
     const struct roost_record *record = &turn->self->records[tenant];
-    double span_s = quick_span_s(record->slow) * slow_times;
-    double rate = record->slow + sigmas * sqrt(record->slow / (2 * span_s));
+    double rate = record->rate.per_s + sigmas * roost_rate_sigma(&record->rate);
     return rate > 0 ? rate : 0;
 }
 
@@ -118,7 +85,7 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
     bool held = (double)tenant->since_switch_ns * 1e-9 >= window_s &&
                 ((double)tenant->since_change_ns * 1e-9 >= window_s ||
                  turn->self->content_s >= window_s);
-    if (!enough || !held || record->steady_s < window_s || record->recovering != 0 ||
+    if (!enough || !held || record->rate.steady_s < window_s || record->recovering != 0 ||
         !roost_tail(turn, i, tenant->serving, roost_rate(turn, i, 0), &tail)) {
         return;
     }
@@ -162,14 +129,15 @@ void roost_learn(struct roost_turn *turn)
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         struct roost_record *record = &turn->self->records[i];
         const struct roost_tenant *tenant = &turn->view->tenants[i];
-        learn_rate(record, tenant);
+        roost_rate_learn(&record->rate, tenant);
+        learn_work(record, tenant);
         learn_parallel(record, tenant, turn->elapsed_s);
         bool misses = learn_missed(record, tenant, turn->elapsed_s);
         double window_s = (double)tenant->window.length_ns * 1e-9;
         /* A way down only relieves: where the next one would cost an outage, what was measured
          * before it is believed. */
         bool relieved = turn->self->outage_s > 0 && record->on_trial == 0;
-        turn->rising = turn->rising || (record->rose != 0 && record->steady_s < window_s);
+        turn->rising = turn->rising || (record->rate.rose != 0 && record->rate.steady_s < window_s);
         turn->fresh = turn->fresh || turn->rising ||
                       (!relieved && (double)tenant->since_switch_ns * 1e-9 < window_s);
         content = content && !misses;

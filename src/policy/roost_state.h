@@ -2,7 +2,8 @@
 /*
  * What the files of policy `roost` share: its options, its state, and one decision's working set.
  *
- *   roost_learn.c   rates, what tails really are compared with the model, who misses
+ *   roost_rate.c    how often requests come
+ *   roost_learn.c   what tails really are compared with the model, who misses
  *   roost_cost.c    what runs cost, of which a busy node makes more
  *   roost_outage.c  what a switch costs where it stops the tenant
  *   roost_trial.c   upgrades that did not last, and what follows from them
@@ -17,7 +18,7 @@
 #include "policy/common.h"
 #include "policy/tail.h"
 
-enum { ROOST_POLICY_TENANTS_MAX = 64 };
+enum { ROOST_POLICY_TENANTS_MAX = 64, ROOST_RATE_TICKS = 16 };
 enum roost_objective { OBJECTIVE_GOODPUT, OBJECTIVE_ACCURACY };
 
 struct roost_options {
@@ -29,14 +30,20 @@ struct roost_options {
     double floor_share; /* in overload, of what a tenant asks for */
 };
 
+struct roost_rate {
+    double per_s;    /* requests */
+    double known_s;  /* that this is the mean over, or as good as that */
+    double steady_s; /* since it last changed for good */
+    uint32_t rose;   /* 1: to a higher one */
+    uint32_t ticks;  /* that are held of those since then, the last one first */
+    double arrivals[ROOST_RATE_TICKS], span_s[ROOST_RATE_TICKS];
+};
+
 /* What is remembered of a tenant. Rates are requests per second. */
 struct roost_record {
     uint32_t id;
-    uint32_t seen;      /* 1: rates have begun */
-    double quick, slow; /* moving averages over a short and a long span */
-    double steady_s;    /* since the rate last changed for good */
-    uint32_t rose;      /* 1: to a higher one */
-    uint32_t reserved_rate;
+    uint32_t seen; /* 1: it has been looked at */
+    struct roost_rate rate;
     double abs_rows;
     double used_cores;         /* moving average */
     double parallel;           /* cores that one run has been seen to keep busy, at least 1 */
@@ -142,6 +149,11 @@ bool roost_trial_blocks(const struct roost_turn *turn, uint32_t tenant, uint32_t
 void roost_crowd_note(struct roost_turn *turn);
 /* True while nobody is to go up at this load. */
 bool roost_crowd_blocks(const struct roost_turn *turn);
+
+/* roost_rate.c */
+void roost_rate_learn(struct roost_rate *rate, const struct roost_tenant *tenant);
+/* Standard deviation of what is known of it. */
+double roost_rate_sigma(const struct roost_rate *rate);
 
 /* roost_learn.c */
 void roost_learn(struct roost_turn *turn);

@@ -73,7 +73,7 @@ void roost_trial_begin(struct roost_turn *turn, uint32_t tenant, uint32_t varian
     record->trial_s = 0;
     record->trial_from = held;
     record->trial_to = variant;
-    record->trial_rate = record->slow;
+    record->trial_rate = record->rate.per_s;
     turn->self->crowd.climbed = 1;
 }
 
@@ -82,7 +82,7 @@ void roost_trial_fail(struct roost_turn *turn, uint32_t tenant)
     struct roost_record *record = &turn->self->records[tenant];
     record->blocked_s = wait_s(&turn->self->options, record->failures);
     record->failures += record->failures < FAILURES_MAX ? 1 : 0;
-    record->blocked_rate = record->slow;
+    record->blocked_rate = record->rate.per_s;
     record->blocked_demand = turn->demand;
     record->blocked_variant = turn->view->tenants[tenant].grant.variant;
     record->on_trial = 0;
