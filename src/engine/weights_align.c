@@ -218,7 +218,9 @@ static enum roost_err weights_rewrite(const char *model_path, const char *weight
     if (err == ROOST_OK) {
         err = graph_move(&mover, model->graph, detail);
     }
-    weights_shrink(&mover);
+    if (err == ROOST_OK) {
+        weights_shrink(&mover);
+    }
     if (err == ROOST_OK && rename(aligned_path, weights_path) != 0) {
         err = errno_translate(errno, weights_path, detail);
     }
