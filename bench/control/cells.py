@@ -84,8 +84,8 @@ def undisturbed(measure):
 
 
 def measure_rows(store, scale, capacities, learn):
-    """`learn` is called before the first row of a mix and after its last one, with what to call it:
-    a simulator can only foretell the machine that there was."""
+    """`learn` is asked for costs before each row of a mix, the first time of which counts, and
+    after its last row: a simulator can only foretell the machine that there was."""
     rows = [row for row in scale.rows()
             if any(store.get(key) is None for key in row_keys(scale, *row))]
     begun = time.monotonic()

@@ -6,15 +6,13 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "base/schedule.h"
 #include "sim/scenario_internal.h"
 
 #define FIELD(type_, key_, where_, field_, ...)                                                    \
     {                                                                                              \
         .key = (key_), .type = (type_), .offset = offsetof(where_, field_), __VA_ARGS__            \
     }
-
-/* As the live server's knob. */
-static const uint64_t slice_min_ns = 100000, slice_max_ns = 100 * NS_PER_MS;
 
 static const char *const switch_names[] = {"overlap", "stall", NULL};
 static const char *const standby_names[] = {"none", "cheapest", "all", NULL};
@@ -372,8 +370,8 @@ struct roost_node scenario_node_of(const struct scenario *scenario)
         .closids = node->ways > 0 || node->bandwidth_bytes_per_s > 0 ? (uint32_t)node->closids : 0,
         .bandwidth_min = 10,
         .bandwidth_step = 10,
-        .slice_min_ns = node->turn_ns > 0 ? slice_min_ns : 0,
-        .slice_max_ns = node->turn_ns > 0 ? slice_max_ns : 0,
+        .slice_min_ns = node->turn_ns > 0 ? SCHEDULE_SLICE_MIN_NS : 0,
+        .slice_max_ns = node->turn_ns > 0 ? SCHEDULE_SLICE_MAX_NS : 0,
         .memory_bytes = node->memory_bytes,
     };
 }

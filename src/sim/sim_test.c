@@ -142,12 +142,12 @@ static void test_turns(void **state)
     struct fixture fixture;
     snprintf(written, sizeof written, text, "");
     fixture_run(&fixture, written, &fixture_idle, 1);
-    check(mean_ms(&fixture, 1), 0.002, 0.1);
+    check(mean_ms(&fixture, 1), 0.0019, 0.02); /* the core is busy nine tenths of the time */
     fixture_end(&fixture);
     snprintf(written, sizeof written, text, ", turn: 4ms");
     fixture_run(&fixture, written, &fixture_idle, 1);
-    assert_true(mean_ms(&fixture, 1) > 0.02);
-    assert_true(mean_ms(&fixture, 1) < 2);
+    /* One in 48 comes in the first 0.7 ms and waits for the first tick after them, 2.3 ms later. */
+    check(mean_ms(&fixture, 1), 0.05, 0.4);
     fixture_end(&fixture);
 }
 

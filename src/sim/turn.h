@@ -20,7 +20,7 @@
 struct turn_taker {
     double weight;   /* > 0; 1: as everybody */
     double slice_ns; /* > 0 */
-    bool idle;       /* gives way to all that are not */
+    bool idle;       /* gives way at once to all that are not; in Linux nearly always */
     /* The queue's. Virtual times in ns. */
     bool waits; /* in the queue, running or not */
     double at, deadline, kept_until;
