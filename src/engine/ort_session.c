@@ -383,10 +383,9 @@ static enum roost_err copy_write(const char *path, const char *save_path, const 
     enum roost_err err = session_create(path, &options, &use, &handle, detail);
     if (err == ROOST_OK)
         ort.api->ReleaseSession(handle);
-    enum roost_err weights_err = stepped
-                                     ? stepped_file_close(&weights, err == ROOST_OK ? detail : NULL)
-                                     : ROOST_OK;
-    err = err == ROOST_OK ? weights_err : err;
+    /* A disk that is full says more than what the engine makes of it. */
+    enum roost_err weights_err = stepped ? stepped_file_close(&weights, detail) : ROOST_OK;
+    err = weights_err != ROOST_OK ? weights_err : err;
     if (err != ROOST_OK)
         detail_prefix(detail, "%s: optimising", path);
     return err;

@@ -2,10 +2,13 @@
 /* ONNX Runtime beyond what every engine must do: types, optional inputs, optimised copies. */
 #include "engine/engine_testing.h"
 
+#include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/file.h"
 #include "engine/ort.h"
@@ -346,6 +349,27 @@ static void what_cannot_be_optimised_says_why(void **state)
     assert_non_null(strstr(detail.text, directory));
 }
 
+/* A limit on the length of files stands for a disk that is full. */
+static void a_full_disk_is_the_reason(void **state)
+{
+    (void)state;
+    char directory[FILE_PATH_BYTES_MAX];
+    struct detail detail = {0};
+    struct rlimit before, low;
+    testing_directory_make(directory, sizeof(directory));
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = before;
+    low.rlim_cur = 64; /* neither graph nor weights fit */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    enum roost_err err = engine_ort.optimise(testing_fixture("conv.onnx"), directory, &detail);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_not_equal(err, ROOST_OK);
+    print_message("%s\n", detail.text);
+    assert_non_null(strstr(detail.text, strerror(EFBIG)));
+    testing_directory_remove(directory);
+}
+
 static void several_threads_per_run_are_possible(void **state)
 {
     (void)state;
@@ -378,6 +402,7 @@ int main(void)
         cmocka_unit_test(models_that_cannot_be_served_say_why),
         cmocka_unit_test(optimised_copies_answer_the_same),
         cmocka_unit_test(what_cannot_be_optimised_says_why),
+        cmocka_unit_test(a_full_disk_is_the_reason),
         cmocka_unit_test(several_threads_per_run_are_possible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
