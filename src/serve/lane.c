@@ -91,6 +91,7 @@ enum roost_err lane_new(struct server *server, struct tenant *tenant,
     lane->model.name = tenant->name;
     lane->model.version = lane->version_text;
     queue_init(&lane->queue);
+    admission_init(&lane->admission);
     lane->switched_ns = clock_now_ns();
     view_meter_init(&lane->meter, window_length_ns, desired->settings.slo_ns, lane->switched_ns);
     enum roost_err err = tenant_settings_copy(&lane->settings, &desired->settings);
@@ -405,6 +406,30 @@ static struct queue *lane_next_queue(struct lane *lane, const struct unit *unit)
     return first ? pinned : &lane->queue;
 }
 
+/* Refuses who is to go next, where that would be late and is to be refused. What was let in is run
+ * when the server drains, and so is what a host has lost. */
+static bool lane_drops(struct lane *lane, const struct unit *unit, struct queue *queue,
+                       uint64_t now_ns)
+{
+    struct request *request = request_of_item(queue_head(queue));
+    const struct curve *curve = &lane->variants[unit->variant].curve;
+    if (lane->dropping || request->deaths > 0 || lane->server->state == SERVER_DRAINING ||
+        !lane_sheds_by_slo(lane) ||
+        !admission_hopeless(lane->settings.slo_ns, curve_service_ns(curve, request->item.rows),
+                            now_ns - request->started_ns)) {
+        return false;
+    }
+    struct reply reply = {
+        .err = ROOST_OVERLOADED,
+        .text = "the request has waited for so long that its answer would miss the SLO",
+        .retry_after_ns = 1 +
+                          batcher_predict_wait_ns(&lane->limits, curve, lane_waiting_rows(lane))};
+    lane->dropping = true;
+    request_finish(request, &reply);
+    lane->dropping = false;
+    return true;
+}
+
 static void lane_pump_unit(struct lane *lane, struct unit *unit)
 {
     struct queue *queue;
@@ -414,6 +439,9 @@ static void lane_pump_unit(struct lane *lane, struct unit *unit)
             return;
         }
         uint64_t now_ns = clock_now_ns();
+        if (lane_drops(lane, unit, queue, now_ns)) {
+            continue;
+        }
         struct batcher_decision decision = batcher_decide(
             &lane->limits, &lane->variants[unit->variant].curve, queue, busy, now_ns);
         if (decision.action == BATCHER_WAIT) {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "core/admission.h"
 #include "core/batcher.h"
 #include "core/view_build.h"
 #include "host/host.h"
@@ -99,6 +100,8 @@ struct lane {
     bool served;            /* a host was ready once */
     uint64_t idle_since_ns;
     struct queue queue;
+    struct admission admission;
+    bool dropping; /* refuses somebody who waited; what that leads to must not do so as well */
     struct input_memory *memory;
     uint64_t bodies;  /* requests that exist, queued or not */
     uv_timer_t *wake; /* for batches that wait for companions, and for restarts */
@@ -204,6 +207,8 @@ void lane_check_hang(struct lane *lane, struct unit *unit, uint64_t now_ns);
 /* SLO bookkeeping of one finished request. */
 void lane_count_reply(struct lane *lane, const struct request *request, const struct reply *reply);
 
+/* Whether what would miss the SLO is refused: by roost.yaml, or by a policy's grant. */
+bool lane_sheds_by_slo(const struct lane *lane);
 /* Sets priority, deadline and expiry of a request that arrives now. */
 void lane_prepare(const struct lane *lane, struct request *request);
 /* Whether as many wait at its level as config.pbtxt allows there (*size_max; 0: any number). */

@@ -41,6 +41,14 @@ static uint64_t tenant_span_ns(const struct lane *lane)
                                  : lane->server->settings.default_deadline_ns;
 }
 
+bool lane_sheds_by_slo(const struct lane *lane)
+{
+    const struct tenant_hold *hold = &lane->tenant->hold;
+    bool granted = hold->held && hold->grant.shed == ROOST_SHED_SLO;
+    return lane->settings.slo_ns != 0 && lane->settings.shed != SHED_NEVER &&
+           (lane->settings.shed == SHED_SLO || granted);
+}
+
 void lane_prepare(const struct lane *lane, struct request *request)
 {
     uint64_t level = level_of(&lane->config, request->item.priority);

@@ -299,5 +299,8 @@ void lane_count_reply(struct lane *lane, const struct request *request, const st
         bool hit = good && latency_ns <= slo_ns;
         statistics->slo_hits += hit;
         statistics->slo_misses += !hit;
+        if (!refused) {
+            admission_learn(&lane->admission, lane->settings.slo_percentile, hit);
+        }
     }
 }

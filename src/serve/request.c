@@ -116,12 +116,9 @@ static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now
         return 0; /* expires at once */
     }
     uint64_t limit_ns = end_ns - now_ns;
-    const struct tenant_hold *hold = &lane->tenant->hold;
-    bool hinted = hold->held && hold->grant.shed == ROOST_SHED_SLO;
-    if ((lane->settings.shed == SHED_SLO || hinted) && lane->settings.slo_ns != 0) {
+    if (lane_sheds_by_slo(lane)) {
         uint64_t service_ns = curve_service_ns(curve, request->item.rows);
-        uint64_t slo_ns = lane->settings.slo_ns;
-        uint64_t room_ns = slo_ns > service_ns ? slo_ns - service_ns : 0;
+        uint64_t room_ns = admission_limit_ns(&lane->admission, lane->settings.slo_ns, service_ns);
         limit_ns = room_ns < limit_ns ? room_ns : limit_ns;
     }
     return wait_ns > limit_ns ? wait_ns : 0;

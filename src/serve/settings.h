@@ -19,7 +19,8 @@
 enum { SETTINGS_TENANTS_MAX = 1024, SETTINGS_VARIANTS_MAX = 32, SETTINGS_REPOSITORIES_MAX = 16 };
 enum { SETTINGS_CPUS_MAX = 1024, SETTINGS_WORKERS_MAX = 64 };
 
-/* Refuse when the predicted wait exceeds the deadline, or the SLO's time, or never. */
+/* Refuse when the predicted wait exceeds the deadline, or what the SLO leaves for waiting
+ * (core/admission.h), or never. */
 enum shed_mode { SHED_DEADLINE, SHED_SLO, SHED_NEVER };
 enum control_mode { CONTROL_NONE, CONTROL_POLL, CONTROL_EXPLICIT };
 /* auto: batching when the model has a batch dimension and gains by its learned curve. */

@@ -177,6 +177,7 @@ static void tenant_init(struct sim *sim, uint32_t index)
     heap_init(&tenant->running, run_before);
     hist_reset(&tenant->sample_latency_ns);
     view_meter_init(&tenant->meter, scenario->window_ns, tenant->config->slo_ns, sim->now_ns);
+    admission_init(&tenant->admission);
     sim_limits_refresh(tenant);
     sim_hosts_init(sim, tenant);
     sim_event_init(sim, &tenant->arrival, sim_arrival, tenant);

@@ -22,6 +22,7 @@
 
 #include "base/heap.h"
 #include "base/rng.h"
+#include "core/admission.h"
 #include "core/batcher.h"
 #include "core/queue.h"
 #include "core/view_build.h"
@@ -134,6 +135,7 @@ struct sim_tenant {
     uint64_t wake_batch_ns; /* the batcher's wish; 0: none */
     struct queue queue;
     struct batcher_limits limits;
+    struct admission admission;
     struct heap running;
     struct sim_run *staged_first, *staged_last;
     struct sim_worker *workers; /* on cores one by one */

@@ -102,13 +102,26 @@ void sim_thread_done(struct sim *sim, void *owner)
 /* The request is answered by the server and on its way back. */
 static void request_answer(struct sim *sim, struct sim_tenant *tenant, struct sim_request *request)
 {
-    if (request->end == SIM_REFUSED)
+    const struct scenario_tenant *config = tenant->config;
+    if (request->end == SIM_REFUSED) {
         view_meter_refusal(&tenant->meter, sim->now_ns);
-    else
-        view_meter_answer(&tenant->meter, sim->now_ns - request->item.arrival_ns,
-                          request->end == SIM_GOOD, sim->now_ns);
+    } else {
+        uint64_t latency_ns = sim->now_ns - request->item.arrival_ns;
+        view_meter_answer(&tenant->meter, latency_ns, request->end == SIM_GOOD, sim->now_ns);
+        if (config->slo_ns > 0)
+            admission_learn(&tenant->admission, config->slo_percentile,
+                            request->end == SIM_GOOD && latency_ns <= config->slo_ns);
+    }
     request->stage = SIM_GOING_OUT;
     request_step(sim, request);
+}
+
+/* Whether the tenant refuses what would be late. */
+static bool sheds_by_slo(const struct sim_tenant *tenant)
+{
+    const struct scenario_tenant *config = tenant->config;
+    return config->slo_ns > 0 && config->shed != SCENARIO_SHED_NEVER &&
+           (config->shed == SCENARIO_SHED_SLO || tenant->grant.shed == ROOST_SHED_SLO);
 }
 
 /* As the live server's shedding: would it wait longer than it may? */
@@ -124,10 +137,9 @@ static bool is_shed(const struct sim *sim, const struct sim_tenant *tenant, uint
     if (wait_ns == 0)
         return false;
     uint64_t limit_ns = config->deadline_ns;
-    bool slo = config->shed == SCENARIO_SHED_SLO || tenant->grant.shed == ROOST_SHED_SLO;
-    if (slo && config->slo_ns > 0) {
-        uint64_t service_ns = curve_service_ns(curve, rows);
-        uint64_t room_ns = config->slo_ns > service_ns ? config->slo_ns - service_ns : 0;
+    if (sheds_by_slo(tenant)) {
+        uint64_t room_ns = admission_limit_ns(&tenant->admission, config->slo_ns,
+                                              curve_service_ns(curve, rows));
         limit_ns = room_ns < limit_ns ? room_ns : limit_ns;
     }
     return wait_ns > limit_ns;
@@ -301,14 +313,20 @@ static bool run_form(struct sim *sim, struct sim_tenant *tenant, uint64_t rows_m
     return true;
 }
 
-static void drop_expired(struct sim *sim, struct sim_tenant *tenant)
+/* Who is to go next and has expired, or would be late though that is to be refused. */
+static void drop_late(struct sim *sim, struct sim_tenant *tenant)
 {
+    const struct curve *curve = &tenant->hosts[tenant->serving].service;
     for (struct queue_item *head; (head = queue_head(&tenant->queue)) != NULL;) {
-        if (head->deadline_ns > sim->now_ns)
+        bool expired = head->deadline_ns <= sim->now_ns;
+        if (!expired &&
+            !(sheds_by_slo(tenant) &&
+              admission_hopeless(tenant->config->slo_ns, curve_service_ns(curve, head->rows),
+                                 sim->now_ns - head->arrival_ns)))
             return;
         struct sim_request *request = request_of(head);
         queue_remove(&tenant->queue, head);
-        request->end = SIM_ERROR;
+        request->end = expired ? SIM_ERROR : SIM_REFUSED;
         request_answer(sim, tenant, request);
     }
 }
@@ -317,7 +335,7 @@ void sim_pump(struct sim *sim, struct sim_tenant *tenant)
 {
     sim_advance(sim, tenant);
     uint64_t wake_ns = UINT64_MAX;
-    drop_expired(sim, tenant);
+    drop_late(sim, tenant);
     start_staged(sim, tenant);
     while (!sim_stalled(sim, tenant) && queue_head(&tenant->queue) != NULL) {
         struct batcher_decision decision = batcher_decide(

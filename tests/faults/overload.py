@@ -4,6 +4,7 @@ import os
 import sys
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
 from load import Load, assert_conserved, wait_for_idle  # noqa: E402
@@ -50,6 +51,27 @@ class Overload(unittest.TestCase):
         """With shedding by deadline what is predicted to be late is refused at once."""
         self.overload("defaults: {batching: off}\n"
                       "tenants: [{name: m, queue_max: 8, deadline: 40 ms}]", {200, 429, 504})
+
+    def test_slo(self):
+        """Who would miss the SLO is refused, on arrival or when its turn has come."""
+        self.overload("defaults: {batching: off}\n"
+                      "tenants: [{name: m, queue_max: 8, deadline: 30 s, slo: p95 40 ms, "
+                      "shed: slo}]", {200, 429})
+
+    def test_too_late_for_its_turn(self):
+        """Nothing is known of the model yet, so all are let in, two of them to the host; the first
+        run tells that the others' answers would come too late."""
+        model = fake_model("service sleep", "service_us 1000000 0")
+        config = "tenants: [{name: m, batching: off, slo: p95 1.5 s, deadline: 30 s, shed: slo}]"
+        with Server({"m": model}, config) as server, ThreadPoolExecutor(5) as pool:
+            answers = [call.result() for call in
+                       [pool.submit(server.infer, "m") for _ in range(5)]]
+            self.assertEqual(sorted(answer.status for answer in answers), [200] * 2 + [429] * 3)
+            for answer in answers:
+                if answer.status == 429:
+                    self.assertIn("would miss the SLO", answer.json()["error"])
+                    self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+            self.assertEqual(wait_for_idle(server, ["m"])["roost_refused", "m"], 3)
 
     def test_input_memory_is_bounded(self):
         """Large bodies beyond the tenant's budget are refused, and the budget is whole again."""

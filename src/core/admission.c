@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/admission.h"
+
+/* By so much a single request moves the limit at most. */
+static const double step = 0.05;
+
+void admission_init(struct admission *admission)
+{
+    admission->part = 1;
+}
+
+void admission_learn(struct admission *admission, double percentile, bool in_time)
+{
+    /* In balance when so many are late as may be. */
+    double allowed = 1 - percentile / 100;
+    double part = admission->part + step * (in_time ? allowed : allowed - 1);
+    admission->part = part < 0 ? 0 : part > 1 ? 1 : part;
+}
+
+uint64_t admission_limit_ns(const struct admission *admission, uint64_t slo_ns, uint64_t service_ns)
+{
+    return slo_ns > service_ns ? (uint64_t)(admission->part * (double)(slo_ns - service_ns)) : 0;
+}
+
+bool admission_hopeless(uint64_t slo_ns, uint64_t service_ns, uint64_t age_ns)
+{
+    return age_ns > slo_ns || slo_ns - age_ns < service_ns;
+}
