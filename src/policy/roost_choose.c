@@ -247,8 +247,8 @@ double roost_demand(const struct roost_turn *turn)
     double cores = 0;
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         const struct roost_record *record = &turn->self->records[i];
-        double ns = roost_request_ns(turn, i, view_top_variant(&turn->view->tenants[i]));
-        cores += ns > 0 ? record->rate.per_s * ns * 1e-9 : record->used_cores;
+        double rows_per_s = record->rate.per_s * record->abs_rows;
+        cores += record->row_ns > 0 ? rows_per_s * record->row_ns * 1e-9 : record->used_cores;
     }
     return cores;
 }

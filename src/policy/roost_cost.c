@@ -14,8 +14,8 @@ static const double rung_ratio = 0.8;
 static const uint64_t settled_samples = 20;
 /* Parts of a node that are used in a rush and in a lull. */
 static const double rush_least = 0.8, lull_most = 0.6;
-/* That costs are a mean over. */
-static const double span_s = 4;
+/* That costs are a mean over; those by which loads are compared. */
+static const double span_s = 4, row_span_s = 600;
 
 static bool measured(const struct roost_variant *variant)
 {
@@ -125,6 +125,20 @@ double roost_request_ns(const struct roost_turn *turn, uint32_t tenant, uint32_t
                : view_cpu_ns(&turn->view->tenants[tenant].variants[known], rows) * scale;
 }
 
+/* Reckoned with the costs of a lull, so that demand does not change with what it causes. */
+static void learn_row(struct roost_turn *turn, uint32_t tenant)
+{
+    struct roost_record *record = &turn->self->records[tenant];
+    bool rush = turn->rush;
+    turn->rush = false;
+    double rows = rows_of(turn, tenant);
+    double ns = roost_request_ns(turn, tenant, view_top_variant(&turn->view->tenants[tenant])) /
+                rows;
+    turn->rush = rush;
+    double part = record->row_ns > 0 ? 1 - exp(-turn->elapsed_s / row_span_s) : 1;
+    record->row_ns += ns > 0 ? part * (ns - record->row_ns) : 0;
+}
+
 void roost_learn_costs(struct roost_turn *turn)
 {
     double used = policy_utilisation(turn->view);
@@ -143,4 +157,7 @@ void roost_learn_costs(struct roost_turn *turn)
     }
     turn->dear = dearness(turn);
     turn->busy = turn->rush = used > rush_least;
+    for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
+        learn_row(turn, i);
+    }
 }

@@ -143,9 +143,7 @@ void roost_learn(struct roost_turn *turn)
         content = content && !misses;
     }
     roost_learn_costs(turn);
-    turn->rush = false; /* demand is not to change with what it causes */
     turn->demand = roost_demand(turn);
-    turn->rush = turn->busy;
     roost_learn_outage(turn);
     roost_trial_learn(turn);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {

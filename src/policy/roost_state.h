@@ -64,6 +64,7 @@ struct roost_record {
     uint32_t recovering;       /* 1: what is late is late from an outage */
     /* CPU time of a row while the node is idle for a good part, and while it is not; 0: unknown */
     double lull_ns[ROOST_VARIANTS_MAX], rush_ns[ROOST_VARIANTS_MAX];
+    double row_ns;    /* with the best variant, hardly ever changed: loads are compared by it */
     double blocked_s; /* until `blocked_variant` may be tried again at such a load */
     double blocked_rate, blocked_demand; /* at which that failed; the node's demand then */
     uint32_t blocked_variant;
@@ -111,7 +112,8 @@ struct roost_turn {
     double elapsed_s; /* since the last decision */
     double cores;     /* that can be planned with */
     double work;      /* cores that all loads take, without any reserve */
-    double demand;    /* cores that all loads would take with every tenant's best variant */
+    double demand;    /* cores that all loads would take with every tenant's best variant, at what
+                       * that is known to cost: a measure of load, whatever the machine is like */
     bool draining;    /* somebody works off what an outage has left, at the others' cost */
     bool fresh;       /* some load has changed more lately than its measurements tell */
     bool rising;      /* some load has */

@@ -13,8 +13,8 @@
 /* A load is alike down to this part of the one at which an upgrade failed, to this part of that
  * after the second failure, and so on. */
 static const double alike = 0.8;
-/* Of a node that is less busy it is not the node that somebody lacks. */
-static const double crowded = 0.5;
+/* Where less is asked of a node, it is not the node that somebody lacks. */
+static const double crowded = 0.65;
 enum { FAILURES_MAX = 10 };
 
 static double wait_s(const struct roost_options *options, uint32_t failures)
@@ -104,7 +104,7 @@ bool roost_trial_blocks(const struct roost_turn *turn, uint32_t tenant, uint32_t
 void roost_crowd_note(struct roost_turn *turn)
 {
     struct roost_crowd *crowd = &turn->self->crowd;
-    if (policy_utilisation(turn->view) < crowded) {
+    if (turn->demand < crowded * turn->cores) {
         return;
     }
     crowd->left_s = wait_s(&turn->self->options, crowd->failures);
