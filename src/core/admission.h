@@ -3,9 +3,9 @@
  * Whom a tenant that refuses early (`shed: slo`) lets in. In an overload that lasts, the queue is
  * as long as it may be, and everybody waits for about as long as the limit is: where that is all
  * that the SLO leaves beside the run, half of them are late by what runs vary, and what they took
- * was for nothing. So the limit is a part of it, learnt such that of those let in the SLO's percentile
- * is in time (Robbins and Monro, 1951, "A stochastic approximation method"). And who can no longer
- * be in time when it is its turn is not run. Pure; one thread.
+ * was for nothing. So the limit is a part of it, learnt such that of those let in the SLO's
+ * percentile is in time (Robbins and Monro, 1951, "A stochastic approximation method"). And who
+ * can no longer be in time when it is its turn is not run. Pure; one thread.
  */
 #ifndef ROOST_CORE_ADMISSION_H
 #define ROOST_CORE_ADMISSION_H
