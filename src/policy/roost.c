@@ -304,7 +304,7 @@ static void improve(struct roost_turn *turn)
     struct roost_choice choices[ROOST_POLICY_TENANTS_MAX];
     double gain, span_s = self->solved_s;
     self->solved_s = 0;
-    if (self->swap_s >= swap_pause_s && self->outage_s <= 0) {
+    if (self->swap_s >= swap_pause_s && self->outage_s <= 0 && self->crowd.failures == 0) {
         /* Now and then: what would be better if somebody else went down for it. */
         self->swap_s = 0;
         margin.no_downgrades = false;
@@ -367,7 +367,8 @@ static void roost_decide(void *state, const struct roost_view *view, struct roos
     double asked = roost_assess(&turn, &margin);
     bool late = roost_correct(&turn);
     /* What is measured of a load that has not changed is truer than what is predicted of it. */
-    if (late || turn.work > turn.cores || (asked > turn.cores && turn.fresh && !turn.draining)) {
+    bool foreseen = turn.fresh && !turn.draining && (turn.rising || !roost_settles(&turn));
+    if (late || turn.work > turn.cores || (asked > turn.cores && foreseen)) {
         relieve(&turn, late);
     } else if (self->overloaded != 0) {
         leave_overload(&turn, asked);
@@ -390,7 +391,7 @@ const struct roost_policy policy_roost = {
     .contract = ROOST_POLICY_CONTRACT,
     .name = "roost",
     .summary = "predicts what each tenant needs, and chooses weights and variants together",
-    .version = "4",
+    .version = "5",
     .tenants_max = ROOST_POLICY_TENANTS_MAX,
     .options = roost_option_table,
     .option_count = sizeof roost_option_table / sizeof roost_option_table[0],

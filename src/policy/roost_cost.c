@@ -17,6 +17,9 @@ static const double rush_least = 0.8, lull_most = 0.6;
 /* That costs are a mean over; those by which loads are compared. */
 static const double span_s = 4, row_span_s = 600;
 
+/* What a variant's runs are measured to take is of when it served before, for so long. */
+static const uint64_t renewed_ns = 2000000000;
+
 static bool measured(const struct roost_variant *variant)
 {
     return variant->point_count > 0 || variant->cpu_ns_per_row > 0;
@@ -109,8 +112,9 @@ uint32_t roost_cost_by(const struct roost_turn *turn, uint32_t tenant, uint32_t 
     }
     *scale = known == variant ? 1 : cost_ratio(seen, variant, known);
     /* What serves is measured as it is now. */
+    bool now = known == seen->serving && seen->since_switch_ns >= renewed_ns;
     double ns = row_ns(turn, tenant, known, turn->rush), rows = rows_of(turn, tenant);
-    if (ns > 0 && (known != seen->serving || turn->rush != turn->busy)) {
+    if (ns > 0 && (!now || turn->rush != turn->busy)) {
         *scale *= ns * rows / view_cpu_ns(&seen->variants[known], rows);
     }
     return known;
@@ -151,7 +155,8 @@ void roost_learn_costs(struct roost_turn *turn)
         double *learnt_ns = used > rush_least  ? &record->rush_ns[seen->serving]
                             : used < lull_most ? &record->lull_ns[seen->serving]
                                                : NULL;
-        if (learnt_ns != NULL && settled(serving) && !view_is_switching(seen)) {
+        bool now = !view_is_switching(seen) && seen->since_switch_ns >= renewed_ns;
+        if (learnt_ns != NULL && settled(serving) && now) {
             *learnt_ns += (*learnt_ns > 0 ? part : 1) * (ns - *learnt_ns);
         }
     }

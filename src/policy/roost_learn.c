@@ -169,6 +169,11 @@ static double since_switch_s(const struct roost_view *view)
     return (double)since_ns * 1e-9;
 }
 
+bool roost_settles(const struct roost_turn *turn)
+{
+    return since_switch_s(turn->view) < grace_s;
+}
+
 bool roost_correct(struct roost_turn *turn)
 {
     bool corrected = false;

@@ -162,6 +162,8 @@ void roost_learn(struct roost_turn *turn);
 /* True when a tenant has been missing its SLO for long enough to act on it; what the model thought
  * of it is corrected then. */
 bool roost_correct(struct roost_turn *turn);
+/* True while the last switch has hardly shown what it does. */
+bool roost_settles(const struct roost_turn *turn);
 /* Cores that the tenant finds when it asks: its share by weight, or what the others leave. */
 double roost_cores_found(const struct roost_turn *turn, uint32_t tenant);
 /* The rate to plan with. */

@@ -104,6 +104,36 @@ static void a_flash_crowd_is_met_at_once(void **state)
     loop_free(loop);
 }
 
+static void set_costs(struct loop *loop, double times)
+{
+    for (uint32_t i = 0; i < loop->store.view.tenant_count; i++) {
+        for (uint32_t v = 0; v < loop->tenants[i].variant_count; v++) {
+            loop->tenants[i].costs_ns[v] = times * costs_ns[v];
+        }
+    }
+}
+
+/* What the machine did at a load that fits is no reason to stay down. */
+static void a_bad_spell_of_the_machine_is_soon_over(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_of(8, 3);
+    loop_run(loop, 30);
+    set_costs(loop, 3);
+    loop_run(loop, 3);
+    uint64_t down = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        down += loop_variant(loop, i) > 0;
+    }
+    assert_true(down > 0);
+    set_costs(loop, 1);
+    loop_run(loop, 10);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(loop_variant(loop, i), 0);
+    }
+    loop_free(loop);
+}
+
 /* At any load, steady state means at most a switch a minute and tenant. */
 static void it_never_flaps(void **state)
 {
@@ -463,6 +493,7 @@ int main(void)
         cmocka_unit_test(heavy_load_jumps_rungs),
         cmocka_unit_test(accuracy_comes_back_when_load_goes),
         cmocka_unit_test(a_flash_crowd_is_met_at_once),
+        cmocka_unit_test(a_bad_spell_of_the_machine_is_soon_over),
         cmocka_unit_test(it_never_flaps),
         cmocka_unit_test(it_never_flaps_where_runs_contend),
         cmocka_unit_test(promises_are_kept_soon_after_a_rise),
