@@ -98,6 +98,11 @@ void thread_to_batch(int tid)
 void thread_go_first(void)
 {
     struct thread_schedule schedule;
+    struct sched_param least = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+    int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+    bool real_time = policy == SCHED_FIFO || policy == SCHED_RR; /* by whoever started it */
+    if (real_time || sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &least) == 0)
+        return;
     if (getpriority(PRIO_PROCESS, 0) > FIRST_NICE)
         (void)setpriority(PRIO_PROCESS, 0, FIRST_NICE); /* of this thread */
     if (thread_schedule_get(0, &schedule, NULL) != ROOST_OK)

@@ -58,9 +58,11 @@ void thread_to_batch(int tid);
 
 /*
  * For a thread that measures others, runs for microseconds and must not be held up by them: what is
- * measured is the server, and not how it delays who measures it. The calling thread asks not to
- * wait for the whole time slices of others (Linux 6.12; older kernels ignore it), and to go before
- * them, where that is allowed.
+ * measured is the server, and not how it delays who measures it. Where that is allowed the calling
+ * thread takes a core from any other at once (SCHED_FIFO: with a share, however large, it owes time
+ * after each turn, and waits for a tick behind a run). Else it asks to go before others (nice), and
+ * not to wait for their whole time slices (Linux 6.12; older kernels ignore it). Threads that it
+ * creates are like any other.
  */
 void thread_go_first(void);
 
