@@ -17,7 +17,7 @@ struct window_counts {
     uint64_t arrivals;    /* requests, refused ones included */
     uint64_t rows;        /* of those that were admitted */
     uint64_t completions; /* answered with outputs */
-    uint64_t refusals;    /* turned away on arrival; 0 where they are counted as errors */
+    uint64_t refusals;    /* turned away; 0 where they are counted as errors */
     uint64_t errors;      /* answered with anything else */
     uint64_t slo_misses;  /* late answers, errors and refusals; 0 without an SLO */
     uint64_t batches, batch_rows;

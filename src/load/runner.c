@@ -258,7 +258,9 @@ static void *runner_thread(void *argument)
 {
     struct runner *runner = argument;
     (void)pthread_setname_np(pthread_self(), "load");
-    thread_go_first();
+    if (runner->options.spin_ns == 0) {
+        thread_go_first(); /* who waits busily must not hold a core for ever */
+    }
     (void)uv_run(&runner->loop, UV_RUN_DEFAULT);
     return NULL;
 }

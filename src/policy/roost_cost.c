@@ -129,17 +129,20 @@ double roost_request_ns(const struct roost_turn *turn, uint32_t tenant, uint32_t
                : view_cpu_ns(&turn->view->tenants[tenant].variants[known], rows) * scale;
 }
 
-/* Reckoned with the costs of a lull, so that demand does not change with what it causes. */
+/* Reckoned with the costs of a lull, so that demand does not change with what it causes; and begun
+ * anew as long as all that is known is first runs. */
 static void learn_row(struct roost_turn *turn, uint32_t tenant)
 {
     struct roost_record *record = &turn->self->records[tenant];
     bool rush = turn->rush;
     turn->rush = false;
-    double rows = rows_of(turn, tenant);
-    double ns = roost_request_ns(turn, tenant, view_top_variant(&turn->view->tenants[tenant])) /
-                rows;
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    uint32_t top = view_top_variant(seen);
+    double ns = roost_request_ns(turn, tenant, top) / rows_of(turn, tenant);
     turn->rush = rush;
-    double part = record->row_ns > 0 ? 1 - exp(-turn->elapsed_s / row_span_s) : 1;
+    uint32_t known = nearest(seen, top, settled);
+    bool begun = record->row_ns > 0 && known != ROOST_NONE;
+    double part = begun ? 1 - exp(-turn->elapsed_s / row_span_s) : 1;
     record->row_ns += ns > 0 ? part * (ns - record->row_ns) : 0;
 }
 

@@ -406,24 +406,35 @@ static struct queue *lane_next_queue(struct lane *lane, const struct unit *unit)
     return first ? pinned : &lane->queue;
 }
 
-/* Refuses who is to go next, where that would be late and is to be refused. What was let in is run
- * when the server drains, and so is what a host has lost. */
+/* What is run though it is late: what waited for a host or lost one, what config.pbtxt puts off,
+ * all that was let in when the server drains. And who is alone with a host that has nothing to do:
+ * that costs nobody anything, and tells how long runs take now. */
+static bool lane_spares(const struct lane *lane, const struct unit *unit,
+                        const struct request *request)
+{
+    return request->deaths > 0 || request->item.arrival_ns < unit->ready_ns ||
+           request->item.deadline_ns == UINT64_MAX || lane->server->state == SERVER_DRAINING ||
+           (unit_busy(unit) == 0 && lane_waiting(lane) == 1);
+}
+
+/* Refuses who is to go next, where that would be late and is to be refused. */
 static bool lane_drops(struct lane *lane, const struct unit *unit, struct queue *queue,
                        uint64_t now_ns)
 {
     struct request *request = request_of_item(queue_head(queue));
     const struct curve *curve = &lane->variants[unit->variant].curve;
-    if (lane->dropping || request->deaths > 0 || lane->server->state == SERVER_DRAINING ||
-        !lane_sheds_by_slo(lane) ||
-        !admission_hopeless(lane->settings.slo_ns, curve_service_ns(curve, request->item.rows),
-                            now_ns - request->started_ns)) {
+    uint64_t run_ns = curve_is_known(curve) ? curve_service_ns(curve, request->item.rows) : 0;
+    if (lane->dropping || !lane_sheds_by_slo(lane) || lane_spares(lane, unit, request) ||
+        !admission_hopeless(lane->settings.slo_ns, run_ns, now_ns - request->started_ns)) {
         return false;
     }
+    struct detail detail;
+    detail_set(&detail, ROOST_OVERLOADED, "model '%s': the answer would miss the SLO by now",
+               lane->model.name);
+    uint64_t wait_ns = batcher_predict_wait_ns(&lane->limits, curve, lane_waiting_rows(lane));
     struct reply reply = {
-        .err = ROOST_OVERLOADED,
-        .text = "the request has waited for so long that its answer would miss the SLO",
-        .retry_after_ns = 1 +
-                          batcher_predict_wait_ns(&lane->limits, curve, lane_waiting_rows(lane))};
+        .err = ROOST_OVERLOADED, .text = detail.text, .retry_after_ns = 1 + wait_ns};
+    admission_learn(&lane->admission, lane->settings.slo_percentile, false);
     lane->dropping = true;
     request_finish(request, &reply);
     lane->dropping = false;

@@ -178,7 +178,8 @@ enum roost_err lane_admits(const struct lane *lane, struct detail *detail);
 /* Puts an admitted request into the queue and forms batches. */
 void lane_enqueue(struct lane *lane, struct request *request);
 
-/* Forms as many batches as the hosts may have now. Safe to call at any time. */
+/* Forms as many batches as the hosts may have now, and refuses who would be too late for one. Safe
+ * to call at any time; who is refused may submit more before it returns. */
 void lane_pump(struct lane *lane);
 
 /* Requests that wait, pinned ones included, and where one of them does. */

@@ -273,7 +273,7 @@ void lane_count_reply(struct lane *lane, const struct request *request, const st
     uint64_t now_ns = clock_now_ns();
     uint64_t latency_ns = now_ns - request->started_ns;
     bool good = reply->err == ROOST_OK;
-    /* Turned away rather than failed: it was never let in. */
+    /* Turned away rather than failed. */
     bool refused = reply->err == ROOST_OVERLOADED || reply->err == ROOST_UNAVAILABLE;
     if (refused) {
         view_meter_refusal(&lane->meter, now_ns);
@@ -299,7 +299,9 @@ void lane_count_reply(struct lane *lane, const struct request *request, const st
         bool hit = good && latency_ns <= slo_ns;
         statistics->slo_hits += hit;
         statistics->slo_misses += !hit;
-        if (!refused) {
+        /* Of errors only those tell of waiting that came after it. */
+        bool waited = good || (reply->err == ROOST_EXPIRED && latency_ns > slo_ns);
+        if (waited && lane_sheds_by_slo(lane)) {
             admission_learn(&lane->admission, lane->settings.slo_percentile, hit);
         }
     }

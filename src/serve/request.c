@@ -209,6 +209,11 @@ void request_abandon(struct request *request)
 
 void request_finish(struct request *request, const struct reply *reply)
 {
+    if (request->state == REQUEST_QUEUED) {
+        /* First: who is told may send what makes batches be formed. */
+        queue_remove(lane_queue_of(request->lane, request), &request->item);
+        request->state = REQUEST_NEW;
+    }
     request_tell(request, reply);
     request_end(request);
 }

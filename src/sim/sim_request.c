@@ -99,6 +99,14 @@ void sim_thread_done(struct sim *sim, void *owner)
     request_step(sim, request);
 }
 
+/* Whether the tenant refuses what would be late. */
+static bool sheds_by_slo(const struct sim_tenant *tenant)
+{
+    const struct scenario_tenant *config = tenant->config;
+    return config->slo_ns > 0 && config->shed != SCENARIO_SHED_NEVER &&
+           (config->shed == SCENARIO_SHED_SLO || tenant->grant.shed == ROOST_SHED_SLO);
+}
+
 /* The request is answered by the server and on its way back. */
 static void request_answer(struct sim *sim, struct sim_tenant *tenant, struct sim_request *request)
 {
@@ -108,20 +116,12 @@ static void request_answer(struct sim *sim, struct sim_tenant *tenant, struct si
     } else {
         uint64_t latency_ns = sim->now_ns - request->item.arrival_ns;
         view_meter_answer(&tenant->meter, latency_ns, request->end == SIM_GOOD, sim->now_ns);
-        if (config->slo_ns > 0)
+        if (sheds_by_slo(tenant) && (request->end == SIM_GOOD || latency_ns > config->slo_ns))
             admission_learn(&tenant->admission, config->slo_percentile,
                             request->end == SIM_GOOD && latency_ns <= config->slo_ns);
     }
     request->stage = SIM_GOING_OUT;
     request_step(sim, request);
-}
-
-/* Whether the tenant refuses what would be late. */
-static bool sheds_by_slo(const struct sim_tenant *tenant)
-{
-    const struct scenario_tenant *config = tenant->config;
-    return config->slo_ns > 0 && config->shed != SCENARIO_SHED_NEVER &&
-           (config->shed == SCENARIO_SHED_SLO || tenant->grant.shed == ROOST_SHED_SLO);
 }
 
 /* As the live server's shedding: would it wait longer than it may? */
@@ -313,20 +313,30 @@ static bool run_form(struct sim *sim, struct sim_tenant *tenant, uint64_t rows_m
     return true;
 }
 
+/* As the live server's lane_drops. */
+static bool is_hopeless(const struct sim *sim, const struct sim_tenant *tenant,
+                        const struct queue_item *head)
+{
+    const struct curve *curve = &tenant->hosts[tenant->serving].service;
+    uint64_t run_ns = curve_is_known(curve) ? curve_service_ns(curve, head->rows) : 0;
+    bool alone = tenant->running_count + tenant->staged_count == 0 &&
+                 queue_count(&tenant->queue) == 1;
+    return sheds_by_slo(tenant) && !alone &&
+           admission_hopeless(tenant->config->slo_ns, run_ns, sim->now_ns - head->arrival_ns);
+}
+
 /* Who is to go next and has expired, or would be late though that is to be refused. */
 static void drop_late(struct sim *sim, struct sim_tenant *tenant)
 {
-    const struct curve *curve = &tenant->hosts[tenant->serving].service;
     for (struct queue_item *head; (head = queue_head(&tenant->queue)) != NULL;) {
         bool expired = head->deadline_ns <= sim->now_ns;
-        if (!expired &&
-            !(sheds_by_slo(tenant) &&
-              admission_hopeless(tenant->config->slo_ns, curve_service_ns(curve, head->rows),
-                                 sim->now_ns - head->arrival_ns)))
+        if (!expired && !is_hopeless(sim, tenant, head))
             return;
         struct sim_request *request = request_of(head);
         queue_remove(&tenant->queue, head);
         request->end = expired ? SIM_ERROR : SIM_REFUSED;
+        if (!expired)
+            admission_learn(&tenant->admission, tenant->config->slo_percentile, false);
         request_answer(sim, tenant, request);
     }
 }
@@ -337,7 +347,8 @@ void sim_pump(struct sim *sim, struct sim_tenant *tenant)
     uint64_t wake_ns = UINT64_MAX;
     drop_late(sim, tenant);
     start_staged(sim, tenant);
-    while (!sim_stalled(sim, tenant) && queue_head(&tenant->queue) != NULL) {
+    for (; !sim_stalled(sim, tenant) && queue_head(&tenant->queue) != NULL;
+         drop_late(sim, tenant)) {
         struct batcher_decision decision = batcher_decide(
             &tenant->limits, &tenant->hosts[tenant->serving].service, &tenant->queue,
             tenant->running_count + tenant->staged_count, sim->now_ns);

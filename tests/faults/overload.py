@@ -59,19 +59,52 @@ class Overload(unittest.TestCase):
                       "shed: slo}]", {200, 429})
 
     def test_too_late_for_its_turn(self):
-        """Nothing is known of the model yet, so all are let in, two of them to the host; the first
-        run tells that the others' answers would come too late."""
-        model = fake_model("service sleep", "service_us 1000000 0")
-        config = "tenants: [{name: m, batching: off, slo: p95 1.5 s, deadline: 30 s, shed: slo}]"
-        with Server({"m": model}, config) as server, ThreadPoolExecutor(5) as pool:
-            answers = [call.result() for call in
-                       [pool.submit(server.infer, "m") for _ in range(5)]]
-            self.assertEqual(sorted(answer.status for answer in answers), [200] * 2 + [429] * 3)
+        """Nothing is known of the model yet, so all are let in, two of them to the host and a third
+        when the first is done; after the second run the others' answers would come too late."""
+        model = fake_model("service sleep", "service_us 2000000 0")
+        config = "tenants: [{name: m, batching: off, slo: p95 3 s, deadline: 30 s, shed: slo}]"
+        with Server({"m": model}, config) as server, ThreadPoolExecutor(6) as pool:
+            calls = [pool.submit(server.infer, "m") for _ in range(6)]
+            answers = [call.result() for call in calls]
+            self.assertEqual(sorted(answer.status for answer in answers), [200] * 3 + [429] * 3)
             for answer in answers:
                 if answer.status == 429:
                     self.assertIn("would miss the SLO", answer.json()["error"])
                     self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
             self.assertEqual(wait_for_idle(server, ["m"])["roost_refused", "m"], 3)
+
+    def test_one_slow_run_does_not_shut_the_door(self):
+        """What took too long once is tried again when nothing else is to be done."""
+        model = fake_model("service sleep", "service_us 30000 0")
+        config = "tenants: [{name: m, batching: off, slo: p95 20 ms, deadline: 30 s, shed: slo}]"
+        with Server({"m": model}, config) as server:
+            for _ in range(20):
+                self.assertEqual(server.infer("m").status, 200)
+
+    def test_pipelines(self):
+        """An answer lets more of its connection in, which may be refused, while that is sent."""
+        model = fake_model("service sleep", "service_us 40000 0")
+        config = "tenants: [{name: m, batching: off, slo: p95 60 ms, deadline: 30 s, shed: slo}]"
+        body = (b'{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}],'
+                b'"parameters":{"timeout":%d}}')
+        count, sockets = 200, []
+        with Server({"m": model}, config) as server:
+            for timeout_us in (30000, 50000, 59000, 1000000):
+                content = body % timeout_us
+                sockets.append(server.socket())
+                sockets[-1].sendall(count * (
+                    b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                    % len(content) + content))
+            for one in sockets:
+                data = b""
+                while data.count(b"HTTP/1.1 ") < count:
+                    more = one.recv(1 << 16)
+                    self.assertTrue(more, "the server has gone")
+                    data += more
+                one.close()
+            metrics = wait_for_idle(server, ["m"])
+            self.assertEqual(metrics["roost_queue_requests", "m"], 0)
+            self.assertEqual(server.infer("m").status, 200)
 
     def test_input_memory_is_bounded(self):
         """Large bodies beyond the tenant's budget are refused, and the budget is whole again."""
