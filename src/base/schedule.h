@@ -66,7 +66,7 @@ void thread_to_batch(int tid);
  */
 void thread_go_first(void);
 
-/* Back from all of these, with the calling process's nice. */
+/* Back from all of these but the last, with the calling process's nice. */
 void thread_to_foreground(int tid);
 
 /* That of its main thread, which whoever started it may have chosen. */

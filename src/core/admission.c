@@ -6,11 +6,23 @@ static const double step = 0.05;
 
 void admission_init(struct admission *admission)
 {
-    admission->part = 1;
+    *admission = (struct admission){.part = 1, .since_ns = UINT64_MAX};
 }
 
-void admission_learn(struct admission *admission, double percentile, bool in_time)
+void admission_use(struct admission *admission, bool in_use, uint64_t now_ns)
 {
+    bool used = admission->since_ns != UINT64_MAX;
+    if (in_use != used) {
+        admission->since_ns = in_use ? now_ns : UINT64_MAX;
+    }
+}
+
+void admission_learn(struct admission *admission, double percentile, uint64_t arrival_ns,
+                     bool in_time)
+{
+    if (arrival_ns < admission->since_ns) {
+        return;
+    }
     /* In balance when so many are late as may be. */
     double allowed = 1 - percentile / 100;
     double part = admission->part + step * (in_time ? allowed : allowed - 1);

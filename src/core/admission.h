@@ -14,12 +14,17 @@
 #include <stdint.h>
 
 struct admission {
-    double part; /* of the time that the SLO leaves for waiting: 0 to 1 */
+    double part;       /* of the time that the SLO leaves for waiting: 0 to 1 */
+    uint64_t since_ns; /* that it has been in use; UINT64_MAX: it is not */
 };
 
 void admission_init(struct admission *admission);
-/* A request that was let in has been answered. `percentile` is the SLO's (95 for p95). */
-void admission_learn(struct admission *admission, double percentile, bool in_time);
+/* Whether it is in use now; to be told at every arrival. */
+void admission_use(struct admission *admission, bool in_use, uint64_t now_ns);
+/* What became of a request that was let in, or dropped later. `percentile` is the SLO's (95 for
+ * p95). Who came before the limit was in use tells nothing of it. */
+void admission_learn(struct admission *admission, double percentile, uint64_t arrival_ns,
+                     bool in_time);
 /* For how long a request may have to wait and is let in, when its run takes `service_ns`. */
 uint64_t admission_limit_ns(const struct admission *admission, uint64_t slo_ns,
                             uint64_t service_ns);

@@ -11,6 +11,7 @@ static void at_first_all_that_the_slo_leaves(void **state)
     (void)state;
     struct admission admission;
     admission_init(&admission);
+    admission_use(&admission, true, 1000);
     assert_int_equal(admission_limit_ns(&admission, 100 * ms, 30 * ms), 70 * ms);
     assert_int_equal(admission_limit_ns(&admission, 100 * ms, 100 * ms), 0);
     assert_int_equal(admission_limit_ns(&admission, 100 * ms, 130 * ms), 0);
@@ -21,16 +22,36 @@ static void late_answers_shorten_it(void **state)
     (void)state;
     struct admission admission;
     admission_init(&admission);
+    admission_use(&admission, true, 1000);
     for (int i = 0; i < 5; i++)
-        admission_learn(&admission, 95, false);
+        admission_learn(&admission, 95, 1000, false);
     uint64_t limit_ns = admission_limit_ns(&admission, 100 * ms, 0);
     assert_in_range(limit_ns, 70 * ms, 80 * ms);
     for (int i = 0; i < 100; i++)
-        admission_learn(&admission, 95, false);
+        admission_learn(&admission, 95, 1000, false);
     assert_int_equal(admission_limit_ns(&admission, 100 * ms, 0), 0);
     for (int i = 0; i < 2000; i++)
-        admission_learn(&admission, 95, true);
+        admission_learn(&admission, 95, 1000, true);
     assert_int_equal(admission_limit_ns(&admission, 100 * ms, 30 * ms), 70 * ms);
+}
+
+/* What a queue had grown to before the limit was in use, and who came after that again. */
+static void others_tell_nothing(void **state)
+{
+    (void)state;
+    struct admission admission;
+    admission_init(&admission);
+    admission_learn(&admission, 95, 2000, false);
+    admission_use(&admission, true, 1000);
+    admission_use(&admission, true, 3000);
+    admission_learn(&admission, 95, 999, false);
+    assert_int_equal(admission_limit_ns(&admission, 100 * ms, 0), 100 * ms);
+    admission_learn(&admission, 95, 1000, false);
+    uint64_t limit_ns = admission_limit_ns(&admission, 100 * ms, 0);
+    assert_true(limit_ns < 100 * ms);
+    admission_use(&admission, false, 4000);
+    admission_learn(&admission, 95, 5000, false);
+    assert_int_equal(admission_limit_ns(&admission, 100 * ms, 0), limit_ns);
 }
 
 /* Latencies that vary about what was predicted by a factor: as many are late as may be. */
@@ -40,13 +61,14 @@ static double late_of(double percentile)
     struct rng rng;
     rng_seed(&rng, 7);
     admission_init(&admission);
+    admission_use(&admission, true, 1000);
     unsigned late = 0, all = 20000;
     for (unsigned i = 0; i < 1000 + all; i++) {
         uint64_t limit_ns = admission_limit_ns(&admission, 100 * ms, 20 * ms);
         double took_ns = (double)limit_ns * (0.5 + rng_uniform(&rng)) + 20e6;
         bool in_time = took_ns <= 100e6;
         late += i >= 1000 && !in_time;
-        admission_learn(&admission, percentile, in_time);
+        admission_learn(&admission, percentile, 1000, in_time);
     }
     return (double)late / all;
 }
@@ -75,6 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_first_all_that_the_slo_leaves),
         cmocka_unit_test(late_answers_shorten_it),
+        cmocka_unit_test(others_tell_nothing),
         cmocka_unit_test(as_many_are_late_as_may_be),
         cmocka_unit_test(hopeless),
     };

@@ -7,7 +7,9 @@
 static const double parallel_span_s = 600;
 static const double calibration_least = 0.3, calibration_most = 8;
 static const double calibration_span_s = 3;
-static const double missed_enough_s = 0.5, grace_s = 1;
+/* Where there is room, somebody is late by a bad spell of the machine: mostly that is over before
+ * another variant would help. */
+static const double missed_enough_s = 0.5, missed_with_room_s = 1.5, grace_s = 1;
 
 static double part_of(double elapsed_s, double span_s)
 {
@@ -178,13 +180,16 @@ bool roost_correct(struct roost_turn *turn)
 {
     bool corrected = false;
     double since_s = since_switch_s(turn->view);
+    bool room = !roost_is_crowded(turn);
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         struct roost_record *record = &turn->self->records[i];
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         double slo_s = (double)tenant->slo_ns * 1e-9;
         bool counts = turn->loads[i].critical || turn->self->overloaded != 0;
         bool outage = view_is_switching(tenant) || record->recovering != 0;
-        if (record->missed_s < missed_enough_s || since_s < grace_s + 2 * slo_s || !counts ||
+        bool fits = room && isfinite(turn->loads[i].need);
+        double enough_s = fits ? missed_with_room_s : missed_enough_s;
+        if (record->missed_s < enough_s || since_s < grace_s + 2 * slo_s || !counts ||
             turn->draining || (turn->self->outage_s > 0 && outage)) {
             continue;
         }

@@ -147,6 +147,8 @@ void roost_trial_fail(struct roost_turn *turn, uint32_t tenant);
 /* True while the variant, or a lesser one, failed at such a load not long ago. */
 bool roost_trial_blocks(const struct roost_turn *turn, uint32_t tenant, uint32_t variant,
                         double rate);
+/* Whether enough is asked of the node that it may be what somebody lacks. */
+bool roost_is_crowded(const struct roost_turn *turn);
 /* Somebody is late although the load has not grown, and goes down or makes another go. */
 void roost_crowd_note(struct roost_turn *turn);
 /* True while nobody is to go up at this load. */

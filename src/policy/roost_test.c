@@ -127,7 +127,7 @@ static void a_bad_spell_of_the_machine_is_soon_over(void **state)
     }
     assert_true(down > 0);
     set_costs(loop, 1);
-    loop_run(loop, 10);
+    loop_run(loop, 25); /* that a window of a hundred requests takes, and then some */
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(loop_variant(loop, i), 0);
     }

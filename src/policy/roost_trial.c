@@ -101,10 +101,15 @@ bool roost_trial_blocks(const struct roost_turn *turn, uint32_t tenant, uint32_t
                roost_value(turn, tenant, record->blocked_variant, 1);
 }
 
+bool roost_is_crowded(const struct roost_turn *turn)
+{
+    return turn->demand >= crowded * turn->cores;
+}
+
 void roost_crowd_note(struct roost_turn *turn)
 {
     struct roost_crowd *crowd = &turn->self->crowd;
-    if (turn->demand < crowded * turn->cores) {
+    if (!roost_is_crowded(turn)) {
         return;
     }
     crowd->left_s = wait_s(&turn->self->options, crowd->failures);

@@ -434,7 +434,7 @@ static bool lane_drops(struct lane *lane, const struct unit *unit, struct queue 
     uint64_t wait_ns = batcher_predict_wait_ns(&lane->limits, curve, lane_waiting_rows(lane));
     struct reply reply = {
         .err = ROOST_OVERLOADED, .text = detail.text, .retry_after_ns = 1 + wait_ns};
-    admission_learn(&lane->admission, lane->settings.slo_percentile, false);
+    admission_learn(&lane->admission, lane->settings.slo_percentile, request->started_ns, false);
     lane->dropping = true;
     request_finish(request, &reply);
     lane->dropping = false;

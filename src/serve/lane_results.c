@@ -301,8 +301,9 @@ void lane_count_reply(struct lane *lane, const struct request *request, const st
         statistics->slo_misses += !hit;
         /* Of errors only those tell of waiting that came after it. */
         bool waited = good || (reply->err == ROOST_EXPIRED && latency_ns > slo_ns);
-        if (waited && lane_sheds_by_slo(lane)) {
-            admission_learn(&lane->admission, lane->settings.slo_percentile, hit);
+        if (waited) {
+            admission_learn(&lane->admission, lane->settings.slo_percentile, request->started_ns,
+                            hit);
         }
     }
 }

@@ -101,7 +101,9 @@ static void request_refuse(struct request *request, enum roost_err err, const ch
 /* What shedding says of a request that arrives now; 0: let it in, else the predicted wait. */
 static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now_ns)
 {
-    const struct lane *lane = request->lane;
+    struct lane *lane = request->lane;
+    bool by_slo = lane_sheds_by_slo(lane);
+    admission_use(&lane->admission, by_slo, now_ns);
     if (lane->settings.shed == SHED_NEVER) {
         return 0;
     }
@@ -116,7 +118,7 @@ static uint64_t request_shed_wait_ns(const struct request *request, uint64_t now
         return 0; /* expires at once */
     }
     uint64_t limit_ns = end_ns - now_ns;
-    if (lane_sheds_by_slo(lane)) {
+    if (by_slo) {
         uint64_t service_ns = curve_service_ns(curve, request->item.rows);
         uint64_t room_ns = admission_limit_ns(&lane->admission, lane->settings.slo_ns, service_ns);
         limit_ns = room_ns < limit_ns ? room_ns : limit_ns;

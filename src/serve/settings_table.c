@@ -123,8 +123,8 @@ static const struct settings_key common_keys[] = {
     KEY(tenant_settings, "deadline", DURATION, UINT64, deadline_ns, MS, 86400 * S,
         "work on a request is dropped then; absent: 4 times the SLO's time, or default_deadline"),
     CHOICE(tenant_settings, "shed", ENUM, shed, shed_modes,
-           "refuse a request at once when its predicted wait exceeds its deadline, the SLO's time, "
-           "or never"),
+           "refuse a request when its predicted wait exceeds its deadline, when it would miss the "
+           "SLO, or never"),
     KEY(tenant_settings, "workers", INT, UNSIGNED, workers, 1, SETTINGS_WORKERS_MAX,
         "execution threads at the start; absent: instance_group of config.pbtxt, else 1"),
     KEY(tenant_settings, "workers_max", INT, UNSIGNED, workers_max, 1, SETTINGS_WORKERS_MAX,

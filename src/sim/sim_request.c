@@ -116,8 +116,8 @@ static void request_answer(struct sim *sim, struct sim_tenant *tenant, struct si
     } else {
         uint64_t latency_ns = sim->now_ns - request->item.arrival_ns;
         view_meter_answer(&tenant->meter, latency_ns, request->end == SIM_GOOD, sim->now_ns);
-        if (sheds_by_slo(tenant) && (request->end == SIM_GOOD || latency_ns > config->slo_ns))
-            admission_learn(&tenant->admission, config->slo_percentile,
+        if (request->end == SIM_GOOD || latency_ns > config->slo_ns)
+            admission_learn(&tenant->admission, config->slo_percentile, request->item.arrival_ns,
                             request->end == SIM_GOOD && latency_ns <= config->slo_ns);
     }
     request->stage = SIM_GOING_OUT;
@@ -125,9 +125,11 @@ static void request_answer(struct sim *sim, struct sim_tenant *tenant, struct si
 }
 
 /* As the live server's shedding: would it wait longer than it may? */
-static bool is_shed(const struct sim *sim, const struct sim_tenant *tenant, uint64_t rows)
+static bool is_shed(const struct sim *sim, struct sim_tenant *tenant, uint64_t rows)
 {
     const struct scenario_tenant *config = tenant->config;
+    bool by_slo = sheds_by_slo(tenant);
+    admission_use(&tenant->admission, by_slo, sim->now_ns);
     if (config->shed == SCENARIO_SHED_NEVER)
         return false;
     const struct curve *curve = &tenant->hosts[tenant->serving].service;
@@ -137,7 +139,7 @@ static bool is_shed(const struct sim *sim, const struct sim_tenant *tenant, uint
     if (wait_ns == 0)
         return false;
     uint64_t limit_ns = config->deadline_ns;
-    if (sheds_by_slo(tenant)) {
+    if (by_slo) {
         uint64_t room_ns = admission_limit_ns(&tenant->admission, config->slo_ns,
                                               curve_service_ns(curve, rows));
         limit_ns = room_ns < limit_ns ? room_ns : limit_ns;
@@ -336,7 +338,8 @@ static void drop_late(struct sim *sim, struct sim_tenant *tenant)
         queue_remove(&tenant->queue, head);
         request->end = expired ? SIM_ERROR : SIM_REFUSED;
         if (!expired)
-            admission_learn(&tenant->admission, tenant->config->slo_percentile, false);
+            admission_learn(&tenant->admission, tenant->config->slo_percentile, head->arrival_ns,
+                            false);
         request_answer(sim, tenant, request);
     }
 }
