@@ -238,7 +238,8 @@ enum roost_resource { ROOST_CORES, ROOST_WAYS, ROOST_BANDWIDTH, ROOST_RESOURCES 
     X(FLOOR, "floor", "below its accuracy floor of %0p")                                           \
     X(FALLBACK, "fallback", "the policy failed %0n times in a row")                                \
     X(MANUAL, "manual", "asked for by hand")                                                       \
-    X(RECOVERY, "recovery", "%2v could not be started")
+    X(RECOVERY, "recovery", "%2v could not be started")                                            \
+    X(BACKLOG, "backlog", "late, and whoever waits has waited for %0p of the SLO: early refusal")
 
 enum roost_reason_code {
 #define ROOST_REASON_ENUM(symbol, name, text) ROOST_REASON_##symbol,

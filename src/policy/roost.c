@@ -7,7 +7,8 @@
  * trying, and so jumps over rungs in one move, down as well as up.
  *
  * Down: at once, when the model says that a load that has changed does not fit, or when an SLO is
- * missed for half a second in spite of it; then the model is corrected until it agrees.
+ * missed for a second in spite of it; then the model is corrected until it agrees. Meanwhile the
+ * queue that is too long is refused.
  * Up: when a better choice has fitted with a margin for `calm`. An upgrade that does not last is
  * taken back and not tried again at such a load before `backoff`, which doubles every time.
  * In overload: the cheapest variants, early refusal, and cores to whom they earn most with.
@@ -329,8 +330,7 @@ static void leave_overload(struct roost_turn *turn, double asked)
     bool room = asked < self->options.fill_restore * turn->cores;
     self->room_s = room ? self->room_s + turn->elapsed_s : 0;
     if (self->room_s * 1e9 >= (double)self->options.calm_ns) {
-        self->overloaded = 0;
-        self->room_s = 0;
+        self->overloaded = 0; /* and who goes up need not be calm for as long again */
     }
 }
 
@@ -366,8 +366,8 @@ static void roost_decide(void *state, const struct roost_view *view, struct roos
         .cores = turn.cores, .target = 1, .sigmas = turn.rising ? 0 : -1, .backlog = true};
     double asked = roost_assess(&turn, &margin);
     bool late = roost_correct(&turn);
-    /* What is measured of a load that has not changed is truer than what is predicted of it. */
-    bool foreseen = turn.fresh && !turn.draining && (turn.rising || !roost_settles(&turn));
+    /* What is measured of a load that has not grown is truer than what is predicted of it. */
+    bool foreseen = turn.rising && !turn.draining;
     if (late || turn.work > turn.cores || (asked > turn.cores && foreseen)) {
         relieve(&turn, late);
     } else if (self->overloaded != 0) {
@@ -391,7 +391,7 @@ const struct roost_policy policy_roost = {
     .contract = ROOST_POLICY_CONTRACT,
     .name = "roost",
     .summary = "predicts what each tenant needs, and chooses weights and variants together",
-    .version = "5",
+    .version = "6",
     .tenants_max = ROOST_POLICY_TENANTS_MAX,
     .options = roost_option_table,
     .option_count = sizeof roost_option_table / sizeof roost_option_table[0],

@@ -221,7 +221,7 @@ bool roost_pick(struct roost_turn *turn, const struct roost_margin *margin,
         lists[i].choices = all[i];
         list_choices(turn, i, margin, &lists[i]);
     }
-    if (!turn->fresh) {
+    if (!turn->rising) {
         believe_measurements(turn, margin, lists);
     }
     for (uint32_t i = 0; i < count; i++) {

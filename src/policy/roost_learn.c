@@ -7,9 +7,11 @@
 static const double parallel_span_s = 600;
 static const double calibration_least = 0.3, calibration_most = 8;
 static const double calibration_span_s = 3;
-/* Where there is room, somebody is late by a bad spell of the machine: mostly that is over before
- * another variant would help. */
-static const double missed_enough_s = 0.5, missed_with_room_s = 1.5, grace_s = 1;
+/* A bad spell of the machine is mostly over before another variant would help, and where there is
+ * room it can be nothing else. */
+static const double missed_enough_s = 1, missed_with_room_s = 2.5, grace_s = 1;
+/* After a queue that was too long, early refusal goes on. */
+static const double refusing_span_s = 1;
 
 static double part_of(double elapsed_s, double span_s)
 {
@@ -88,6 +90,7 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
                 ((double)tenant->since_change_ns * 1e-9 >= window_s ||
                  turn->self->content_s >= window_s);
     if (!enough || !held || record->rate.steady_s < window_s || record->recovering != 0 ||
+        record->refusing_s > 0 ||
         !roost_tail(turn, i, tenant->serving, roost_rate(turn, i, 0), &tail)) {
         return;
     }
@@ -117,12 +120,25 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
 static bool learn_missed(struct roost_record *record, const struct roost_tenant *tenant,
                          double elapsed_s)
 {
-    bool pressed = policy_pressure(tenant) > 1;
+    /* Where it refuses early, those who were let in are in time, and the others missed it too. */
+    bool refused = record->refusing_s > 0 &&
+                   tenant->window.attainment < tenant->slo_percentile / 100;
+    bool pressed = refused || policy_pressure(tenant) > 1;
     bool misses = pressed && (tenant->queue.late > 0 || tenant->recent.slo_misses > 0);
     bool silent = pressed && tenant->recent.completions == 0;
     bool missed = misses || (silent && record->missed_s > 0);
     record->missed_s = missed ? record->missed_s + elapsed_s : 0;
     return misses;
+}
+
+/* A queue that makes its tenant late is to be refused at once, whatever is done about its cause: in
+ * a bad spell of the machine only those are lost then that are too many. */
+static void learn_backlog(struct roost_record *record, const struct roost_tenant *tenant,
+                          double elapsed_s)
+{
+    bool grows = tenant->recent.slo_misses > 0 && 2 * tenant->queue.head_age_ns > tenant->slo_ns;
+    double left_s = record->refusing_s > elapsed_s ? record->refusing_s - elapsed_s : 0;
+    record->refusing_s = grows ? refusing_span_s : left_s;
 }
 
 void roost_learn(struct roost_turn *turn)
@@ -135,13 +151,9 @@ void roost_learn(struct roost_turn *turn)
         learn_work(record, tenant);
         learn_parallel(record, tenant, turn->elapsed_s);
         bool misses = learn_missed(record, tenant, turn->elapsed_s);
+        learn_backlog(record, tenant, turn->elapsed_s);
         double window_s = (double)tenant->window.length_ns * 1e-9;
-        /* A way down only relieves: where the next one would cost an outage, what was measured
-         * before it is believed. */
-        bool relieved = turn->self->outage_s > 0 && record->on_trial == 0;
         turn->rising = turn->rising || (record->rate.rose != 0 && record->rate.steady_s < window_s);
-        turn->fresh = turn->fresh || turn->rising ||
-                      (!relieved && (double)tenant->since_switch_ns * 1e-9 < window_s);
         content = content && !misses;
     }
     roost_learn_costs(turn);
@@ -171,11 +183,6 @@ static double since_switch_s(const struct roost_view *view)
     return (double)since_ns * 1e-9;
 }
 
-bool roost_settles(const struct roost_turn *turn)
-{
-    return since_switch_s(turn->view) < grace_s;
-}
-
 bool roost_correct(struct roost_turn *turn)
 {
     bool corrected = false;
@@ -193,7 +200,7 @@ bool roost_correct(struct roost_turn *turn)
             turn->draining || (turn->self->outage_s > 0 && outage)) {
             continue;
         }
-        double pressure = policy_pressure(tenant);
+        double pressure = record->refusing_s > 0 ? 2 : policy_pressure(tenant);
         record->missed_s = 0;
         corrected = true;
         if (turn->self->overloaded != 0) {

@@ -211,22 +211,36 @@ void roost_share_turns(struct roost_turn *turn)
     }
 }
 
+static void refuse_reason(const struct roost_turn *turn, uint32_t tenant, bool refuses,
+                          bool backlog, double asked)
+{
+    const struct roost_tenant *seen = &turn->view->tenants[tenant];
+    double asked_part = isfinite(asked) ? asked / turn->view->node.cores : 10;
+    double waited_part = (double)seen->queue.head_age_ns / (double)seen->slo_ns;
+    uint32_t code = !refuses  ? ROOST_REASON_RELIEVED
+                    : backlog ? ROOST_REASON_BACKLOG
+                              : ROOST_REASON_OVERLOADED;
+    policy_reason(turn->plan, tenant, code, ROOST_NONE,
+                  code == ROOST_REASON_BACKLOG ? waited_part : asked_part, 0);
+}
+
 void roost_refuse(struct roost_turn *turn, double asked)
 {
     bool overloaded = turn->self->overloaded != 0;
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         struct roost_plan_tenant *planned = &turn->plan->tenants[i];
         const struct roost_tenant *tenant = &turn->view->tenants[i];
-        bool refuses = (overloaded || turn->self->records[i].given_up != 0) &&
-                       tenant->shed_allowed != 0 && view_has_slo(tenant);
+        const struct roost_record *record = &turn->self->records[i];
+        bool hopeless = overloaded || record->given_up != 0;
+        bool refuses = (hopeless || record->refusing_s > 0) && tenant->shed_allowed != 0 &&
+                       view_has_slo(tenant);
         uint32_t shed = refuses ? ROOST_SHED_SLO : ROOST_SHED_CONFIGURED;
         if (planned->grant.shed == shed || !view_has_knob(turn->view, ROOST_KNOB_SHED)) {
             continue;
         }
         planned->grant.shed = shed;
         if (planned->reason.code == ROOST_REASON_NONE) {
-            policy_reason(turn->plan, i, refuses ? ROOST_REASON_OVERLOADED : ROOST_REASON_RELIEVED,
-                          ROOST_NONE, isfinite(asked) ? asked / turn->view->node.cores : 10, 0);
+            refuse_reason(turn, i, refuses, !hopeless, asked);
         }
     }
 }

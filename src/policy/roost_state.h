@@ -50,6 +50,7 @@ struct roost_record {
     double calibration;        /* measured tail over predicted, */
     double calibration_demand; /* and the node's demand at which that was learnt */
     double missed_s;           /* for how long it has been missing its SLO */
+    double refusing_s;         /* for which a queue that was too long is still refused */
     uint32_t on_trial;         /* 1: went up lately */
     uint32_t failures;         /* upgrades that had to be taken back */
     double trial_s;            /* since it went up */
@@ -115,8 +116,7 @@ struct roost_turn {
     double demand;    /* cores that all loads would take with every tenant's best variant, at what
                        * that is known to cost: a measure of load, whatever the machine is like */
     bool draining;    /* somebody works off what an outage has left, at the others' cost */
-    bool fresh;       /* some load has changed more lately than its measurements tell */
-    bool rising;      /* some load has */
+    bool rising;      /* some load has grown more lately than measurements tell */
     double dear;      /* what runs cost in a rush over what they cost in a lull */
     bool busy;        /* the node is in a rush */
     bool rush;        /* costs of a rush are reckoned with */
@@ -164,8 +164,6 @@ void roost_learn(struct roost_turn *turn);
 /* True when a tenant has been missing its SLO for long enough to act on it; what the model thought
  * of it is corrected then. */
 bool roost_correct(struct roost_turn *turn);
-/* True while the last switch has hardly shown what it does. */
-bool roost_settles(const struct roost_turn *turn);
 /* Cores that the tenant finds when it asks: its share by weight, or what the others leave. */
 double roost_cores_found(const struct roost_turn *turn, uint32_t tenant);
 /* The rate to plan with. */
@@ -215,7 +213,7 @@ uint32_t roost_next_cheaper(const struct roost_turn *turn, uint32_t tenant);
 /* roost_share.c */
 void roost_share_cores(struct roost_turn *turn);
 void roost_share_turns(struct roost_turn *turn);
-/* Early refusal for all in overload, else for those that were given up. */
+/* Early refusal for all in overload, else for those that were given up or have a long queue. */
 void roost_refuse(struct roost_turn *turn, double asked);
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Roost's own policy in closed loops and before hand-made views. */
+/* Roost's own policy in closed loops. */
 #include <string.h>
 
 #include "base/test.h"
-#include "policy/desk_fixture.h"
 #include "policy/loop_fixture.h"
 
 static const uint64_t slo_ns = 200000000;
@@ -120,7 +119,7 @@ static void a_bad_spell_of_the_machine_is_soon_over(void **state)
     struct loop *loop = loop_of(8, 3);
     loop_run(loop, 30);
     set_costs(loop, 3);
-    loop_run(loop, 3);
+    loop_run(loop, 5);
     uint64_t down = 0;
     for (uint32_t i = 0; i < 3; i++) {
         down += loop_variant(loop, i) > 0;
@@ -366,91 +365,6 @@ static void tenants_come_and_go(void **state)
     loop_free(loop);
 }
 
-static void short_runs_beside_long_ones_get_short_turns(void **state)
-{
-    (void)state;
-    struct desk desk;
-    desk_init(&desk, "roost", NULL, 2);
-    for (uint32_t i = 0; i < 2; i++) {
-        view_fixture_add(&desk.store, i + 1, 5000000);
-        desk.store.tenants[i].variant_count = 0;
-    }
-    view_fixture_variant(&desk.store, 0, 0.9, 50e3);
-    view_fixture_variant(&desk.store, 1, 0.9, 50e6);
-    desk.store.tenants[1].slo_ns = 500000000;
-    view_fixture_load(&desk.store.tenants[0], 100, 1000000);
-    view_fixture_load(&desk.store.tenants[1], 10, 100000000);
-    for (int i = 0; i < 3; i++) {
-        desk_decide(&desk);
-    }
-    assert_true(desk_grant(&desk, 0)->slice_ns == 100000);
-    assert_true(desk_grant(&desk, 1)->slice_ns == 0);
-    /* And the weight without which it could not take them. */
-    for (int i = 0; i < 20; i++) {
-        desk_decide(&desk);
-    }
-    assert_true(desk_grant(&desk, 0)->weight >= 3 * desk_grant(&desk, 1)->weight);
-    /* Alone with its like, it needs none. */
-    for (uint32_t p = 0; p < 2; p++) {
-        view_store_variants(&desk.store, 1)->points[p].ns_mean /= 1000;
-        view_store_variants(&desk.store, 1)->points[p].cpu_ns_mean /= 1000;
-    }
-    desk_decide(&desk);
-    assert_true(desk_grant(&desk, 0)->slice_ns == 0);
-    desk_fini(&desk);
-}
-
-/* Without costs, accuracies or traffic there is nothing to decide by, and nothing is decided. */
-static void ignorance_is_no_reason(void **state)
-{
-    (void)state;
-    struct desk desk;
-    desk_init(&desk, "roost", NULL, 2);
-    for (uint32_t i = 0; i < 2; i++) {
-        view_fixture_add(&desk.store, i + 1, slo_ns);
-        view_fixture_variant(&desk.store, i, -1, 0);
-        struct roost_variant *variants = view_store_variants(&desk.store, i);
-        for (uint32_t v = 0; v < 2; v++) {
-            variants[v] = (struct roost_variant){
-                .name = "v", .accuracy = -1, .state = ROOST_VARIANT_SERVING};
-        }
-        view_fixture_load(&desk.store.tenants[i], 0, 0);
-    }
-    desk_settle(&desk);
-    for (int i = 0; i < 50; i++) {
-        desk_decide(&desk);
-        assert_int_equal(desk_grant(&desk, 0)->variant, 0);
-        assert_int_equal(desk_grant(&desk, 1)->variant, 0);
-    }
-    desk_fini(&desk);
-}
-
-/* Right after a switch a variant seems to cost several times what it does. */
-static void the_first_runs_are_not_believed(void **state)
-{
-    (void)state;
-    for (uint64_t samples = 3; samples <= 300; samples *= 100) {
-        struct desk desk;
-        desk_init(&desk, "roost", NULL, 2);
-        view_fixture_add(&desk.store, 1, slo_ns);
-        struct roost_tenant *tenant = &desk.store.tenants[0];
-        tenant->variant_count = 0;
-        view_fixture_variant(&desk.store, 0, 0.95, 80e6);
-        struct roost_variant *serving = view_fixture_variant(&desk.store, 0, 0.90, 20e6);
-        view_fixture_variant(&desk.store, 0, 0.60, 5e6);
-        for (uint32_t p = 0; p < serving->point_count; p++) {
-            serving->points[p].samples = samples / 2 + 1;
-            serving->points[p].ns_mean *= 5;
-            serving->points[p].cpu_ns_mean *= 5;
-        }
-        tenant->grant.variant = tenant->serving = 1;
-        view_fixture_load(tenant, 30, slo_ns / 2);
-        desk_decide(&desk);
-        assert_int_equal(desk_grant(&desk, 0)->variant, samples < 20 ? 1 : 2);
-        desk_fini(&desk);
-    }
-}
-
 static void the_next_rung_is_kept_warm(void **state)
 {
     (void)state;
@@ -505,9 +419,6 @@ int main(void)
         cmocka_unit_test(only_the_front_is_used),
         cmocka_unit_test(the_hopeless_do_not_harm_the_others),
         cmocka_unit_test(tenants_come_and_go),
-        cmocka_unit_test(short_runs_beside_long_ones_get_short_turns),
-        cmocka_unit_test(ignorance_is_no_reason),
-        cmocka_unit_test(the_first_runs_are_not_believed),
         cmocka_unit_test(the_next_rung_is_kept_warm),
         cmocka_unit_test(it_is_better_than_the_others_here),
     };
