@@ -29,7 +29,7 @@ class Scale:
         self.loads = (0.6, 1.3, 3) if quick else (0.6, 1.3, 2.5, 5)
         self.warm_s, self.measured_s = (3, 3) if quick else (4, 4)
         self.high_s, self.low_s = (3, 10) if quick else (4, 12)
-        self.steady_warm_s, self.steady_s = (4, 11) if quick else (10, 35)
+        self.steady_warm_s, self.steady_s = (4, 11) if quick else (10, 65)
         self.repetitions = repetitions or (1 if quick else 2)
 
     def rows(self):

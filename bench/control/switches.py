@@ -81,7 +81,7 @@ def one_server(seconds, rate):
         samples = traffic.samples()
         thread.join()
         return {"quiet": quiet, "switching": switching, "cold": cold, "samples": samples,
-                "stalls": stalls(server), "failed": own["total"]["failed"],
+                "stalls": stalls(server), "errors": own["total"]["errors"],
                 "requests": own["total"]["scheduled"],
                 "load": used_ns / 1e9 / passed_s / os.cpu_count()
                 + own["generator"]["cpu_s"] / (seconds + 1) / os.cpu_count()}
@@ -106,7 +106,8 @@ def measure(lives, seconds):
     busy_us, busy_count = pooled_p99_us(samples, [w for p in parts for w in p["switching"]])
     return {"rate": rate, "switches": sum(len(part["switching"]) for part in parts),
             "cold": sum(part["cold"] for part in parts),
-            "failed": sum(part["failed"] for part in parts),
+            "errors": {kind: sum(part["errors"][kind] for part in parts)
+                       for kind in parts[0]["errors"]},
             "requests": sum(part["requests"] for part in parts),
             "load": max(part["load"] for part in parts),
             "stalls": counts, "quiet_p99_us": quiet_us, "quiet_samples": quiet_count,
@@ -123,7 +124,10 @@ def tell(result):
         f"({result['switching_samples']} samples)")
     if min(result["quiet_samples"], result["switching_samples"]) < SAMPLES_MIN:
         say(f"  too few samples: {SAMPLES_MIN} of each are needed")
-    figure("switch_failed_requests", result["failed"], 0)
+    failed = {kind: count for kind, count in result["errors"].items() if count}
+    if failed:
+        say("  failed: " + ", ".join(f"{count} {kind}" for kind, count in failed.items()))
+    figure("switch_failed_requests", sum(failed.values()), 0)
     if waited:
         figure("switch_stall_p99", p99_bound_s(result["stalls"]) * 1e3, 5, "ms")
     figure("switch_neighbour_p99", result["switching_p99_us"] / result["quiet_p99_us"], 1.2, "x")

@@ -3,6 +3,8 @@
 
 /* By so much a single request moves the limit at most. */
 static const double step = 0.05;
+/* What was learnt is forgotten when it has not been in use for so long. */
+static const uint64_t forgotten_ns = 10000000000;
 
 void admission_init(struct admission *admission)
 {
@@ -12,8 +14,13 @@ void admission_init(struct admission *admission)
 void admission_use(struct admission *admission, bool in_use, uint64_t now_ns)
 {
     bool used = admission->since_ns != UINT64_MAX;
-    if (in_use != used) {
-        admission->since_ns = in_use ? now_ns : UINT64_MAX;
+    if (in_use && !used) {
+        bool anew = now_ns - admission->ended_ns > forgotten_ns;
+        admission->part = anew ? 1 : admission->part;
+        admission->since_ns = now_ns;
+    } else if (used && !in_use) {
+        admission->since_ns = UINT64_MAX;
+        admission->ended_ns = now_ns;
     }
 }
 

@@ -16,6 +16,7 @@
 struct admission {
     double part;       /* of the time that the SLO leaves for waiting: 0 to 1 */
     uint64_t since_ns; /* that it has been in use; UINT64_MAX: it is not */
+    uint64_t ended_ns; /* when it was in use for the last time */
 };
 
 void admission_init(struct admission *admission);

@@ -54,6 +54,23 @@ static void others_tell_nothing(void **state)
     assert_int_equal(admission_limit_ns(&admission, 100 * ms, 0), limit_ns);
 }
 
+/* A short spell hours later is none of the last one's. */
+static void it_is_forgotten(void **state)
+{
+    (void)state;
+    struct admission admission;
+    admission_init(&admission);
+    admission_use(&admission, true, 1000);
+    admission_learn(&admission, 95, 1000, false);
+    uint64_t limit_ns = admission_limit_ns(&admission, 100 * ms, 0);
+    admission_use(&admission, false, 1000 * ms);
+    admission_use(&admission, true, 9000 * ms);
+    assert_int_equal(admission_limit_ns(&admission, 100 * ms, 0), limit_ns);
+    admission_use(&admission, false, 10000 * ms);
+    admission_use(&admission, true, 21000 * ms);
+    assert_int_equal(admission_limit_ns(&admission, 100 * ms, 0), 100 * ms);
+}
+
 /* Latencies that vary about what was predicted by a factor: as many are late as may be. */
 static double late_of(double percentile)
 {
@@ -98,6 +115,7 @@ int main(void)
         cmocka_unit_test(at_first_all_that_the_slo_leaves),
         cmocka_unit_test(late_answers_shorten_it),
         cmocka_unit_test(others_tell_nothing),
+        cmocka_unit_test(it_is_forgotten),
         cmocka_unit_test(as_many_are_late_as_may_be),
         cmocka_unit_test(hopeless),
     };

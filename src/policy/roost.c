@@ -6,7 +6,7 @@
  * accuracy, is worth most. It predicts from learnt service times (policy/tail.h) instead of
  * trying, and so jumps over rungs in one move, down as well as up.
  *
- * Down: at once, when the model says that a load that has changed does not fit, or when an SLO is
+ * Down: at once, when the model says that a load that has grown does not fit, or when an SLO is
  * missed for a second in spite of it; then the model is corrected until it agrees. Meanwhile the
  * queue that is too long is refused.
  * Up: when a better choice has fitted with a margin for `calm`. An upgrade that does not last is

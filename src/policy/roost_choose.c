@@ -113,11 +113,12 @@ double roost_assess(struct roost_turn *turn, const struct roost_margin *margin)
     return work + reserve;
 }
 
-/* Measured, not only not measured otherwise. */
+/* Measured of the variant that serves, not only not measured otherwise. */
 static bool keeps_slo(const struct roost_tenant *tenant)
 {
     const struct roost_window *window = &tenant->window;
-    return window->latency_samples >= policy_samples_least(tenant->slo_percentile) &&
+    return !view_is_switching(tenant) && tenant->since_switch_ns >= window->length_ns &&
+           window->latency_samples >= policy_samples_least(tenant->slo_percentile) &&
            policy_pressure(tenant) <= 1 && window->attainment * 100 >= tenant->slo_percentile;
 }
 

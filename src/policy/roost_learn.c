@@ -8,10 +8,11 @@ static const double parallel_span_s = 600;
 static const double calibration_least = 0.3, calibration_most = 8;
 static const double calibration_span_s = 3;
 /* A bad spell of the machine is mostly over before another variant would help, and where there is
- * room it can be nothing else. */
+ * room it is hardly anything else. */
 static const double missed_enough_s = 1, missed_with_room_s = 2.5, grace_s = 1;
-/* After a queue that was too long, early refusal goes on. */
-static const double refusing_span_s = 1;
+/* After a queue that was too long, early refusal goes on. While it does, a time without a miss makes
+ * good for so much of one with misses. */
+static const double refusing_span_s = 1, forgiven = 0.25;
 
 static double part_of(double elapsed_s, double span_s)
 {
@@ -115,30 +116,57 @@ static void learn_calibration(struct roost_turn *turn, uint32_t i)
                                                     : next;
 }
 
+static bool falls_short(const struct roost_tenant *tenant)
+{
+    return tenant->window.attainment * 100 < tenant->slo_percentile;
+}
+
 /* A window remembers misses that are over; what came out since the last tick tells. Where nothing
- * did, it goes on as it was. */
+ * did, it goes on as it was. Where a queue is refused, the tail shows nothing of it, and not every
+ * tick has its share. */
 static bool learn_missed(struct roost_record *record, const struct roost_tenant *tenant,
                          double elapsed_s)
 {
-    /* Where it refuses early, those who were let in are in time, and the others missed it too. */
-    bool refused = record->refusing_s > 0 &&
-                   tenant->window.attainment < tenant->slo_percentile / 100;
+    bool refused = record->refusing_s > 0 && falls_short(tenant);
     bool pressed = refused || policy_pressure(tenant) > 1;
     bool misses = pressed && (tenant->queue.late > 0 || tenant->recent.slo_misses > 0);
     bool silent = pressed && tenant->recent.completions == 0;
-    bool missed = misses || (silent && record->missed_s > 0);
-    record->missed_s = missed ? record->missed_s + elapsed_s : 0;
+    if (misses || (silent && record->missed_s > 0)) {
+        record->missed_s += elapsed_s;
+    } else {
+        double left_s = record->missed_s - forgiven * elapsed_s;
+        record->missed_s = refused && left_s > 0 ? left_s : 0;
+    }
     return misses;
 }
 
-/* A queue that makes its tenant late is to be refused at once, whatever is done about its cause: in
- * a bad spell of the machine only those are lost then that are too many. */
-static void learn_backlog(struct roost_record *record, const struct roost_tenant *tenant,
-                          double elapsed_s)
+/* More than twice as many as may be, and whoever waits has waited for long. */
+static bool queue_is_late(const struct roost_tenant *tenant)
 {
-    bool grows = tenant->recent.slo_misses > 0 && 2 * tenant->queue.head_age_ns > tenant->slo_ns;
-    double left_s = record->refusing_s > elapsed_s ? record->refusing_s - elapsed_s : 0;
-    record->refusing_s = grows ? refusing_span_s : left_s;
+    const struct roost_recent *recent = &tenant->recent;
+    double due = (double)(recent->completions > recent->arrivals ? recent->completions
+                                                                 : recent->arrivals);
+    double allowed = 1 - tenant->slo_percentile / 100;
+    return (double)recent->slo_misses > 2 * allowed * due &&
+           2 * tenant->queue.head_age_ns > tenant->slo_ns;
+}
+
+/* A queue that makes its tenant late is to be refused at once, whatever is done about its cause: in
+ * a bad spell of the machine only those are lost then that are too many. While it is refused it is
+ * short, and goes on for as long as too many are. */
+static void learn_backlog(struct roost_turn *turn, uint32_t i)
+{
+    struct roost_record *record = &turn->self->records[i];
+    const struct roost_tenant *tenant = &turn->view->tenants[i];
+    bool may = tenant->shed_allowed != 0 && view_has_slo(tenant) &&
+               view_has_knob(turn->view, ROOST_KNOB_SHED) && turn->self->overloaded == 0 &&
+               record->given_up == 0;
+    bool goes_on = record->refusing_s > 0 && tenant->recent.slo_misses > 0 && falls_short(tenant);
+    double left_s = record->refusing_s - turn->elapsed_s;
+    record->refusing_s = !may                               ? 0
+                         : goes_on || queue_is_late(tenant) ? refusing_span_s
+                         : left_s > 0                       ? left_s
+                                                            : 0;
 }
 
 void roost_learn(struct roost_turn *turn)
@@ -151,7 +179,7 @@ void roost_learn(struct roost_turn *turn)
         learn_work(record, tenant);
         learn_parallel(record, tenant, turn->elapsed_s);
         bool misses = learn_missed(record, tenant, turn->elapsed_s);
-        learn_backlog(record, tenant, turn->elapsed_s);
+        learn_backlog(turn, i);
         double window_s = (double)tenant->window.length_ns * 1e-9;
         turn->rising = turn->rising || (record->rate.rose != 0 && record->rate.steady_s < window_s);
         content = content && !misses;
@@ -200,7 +228,8 @@ bool roost_correct(struct roost_turn *turn)
             turn->draining || (turn->self->outage_s > 0 && outage)) {
             continue;
         }
-        double pressure = record->refusing_s > 0 ? 2 : policy_pressure(tenant);
+        double pressure = policy_pressure(tenant), refused = 1 / tenant->window.attainment;
+        pressure = record->refusing_s > 0 && refused > pressure ? refused : pressure;
         record->missed_s = 0;
         corrected = true;
         if (turn->self->overloaded != 0) {
