@@ -148,7 +148,9 @@ struct roost_window {
     uint64_t latency_p50_ns, latency_p95_ns, latency_p99_ns; /* 0 without samples */
     uint64_t latency_slo_ns;                                 /* at the SLO's percentile */
     uint64_t busy_ns;                                        /* workers' time inside runs */
-    uint64_t cpu_ns;                                         /* CPU time of the tenant's hosts */
+    /* CPU time inside those runs, not of all that hosts do; 0: not measured. The server counts the
+     * workers' own threads: what helps them in a run (`threads` > 1) is not in it. */
+    uint64_t cpu_ns;
 };
 
 /* The same, short: since the previous tick only. */
