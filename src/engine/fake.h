@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The fake engine: a model whose service time, memory and faults are programmed. Part of the
- * product: tests, benchmarks and simulation use it. A fake model is a small text file, whatever its
- * name ("model.fake", or "model.onnx" as a place holder); lines of `key value`, '#' for comments:
+ * product: tests and benchmarks use it, and whoever tries a configuration (docs/MODELS.md). The
+ * simulator does not: it runs no engine, and has service times of its own. A fake model is a small
+ * text file, whatever its name ("model.fake", or "model.onnx" as a place holder); lines of `key
+ * value`, '#' for comments:
  *
  *   input NAME DTYPE dims...      output NAME DTYPE dims...     (-1 first: the batch)
  *   optional NAME                 that input may be left out

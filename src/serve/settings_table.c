@@ -162,7 +162,8 @@ static const struct settings_key common_keys[] = {
     CHOICE(tenant_settings, "engine", CHOICE, engine, engines,
            "absent: by the extension of the model file"),
     KEY(tenant_settings, "engine_settings", STRING, TEXT, engine_settings, 0, 0,
-        "the engine's own settings, \"key=value;key=value\""),
+        "statements over those of a fake model's file, \"key=value;key=value\", see [the fake "
+        "engine](MODELS.md#the-fake-engine); ONNX Runtime has none"),
 };
 
 static const struct settings_key tenant_keys[] = {
