@@ -34,10 +34,14 @@ struct bench {
     struct strbuf bodies[KINDS];
 };
 
-static void *tensor_allocate(void *user, size_t bytes)
+static enum roost_err tensor_allocate(void *user, size_t bytes, void **memory,
+                                      struct detail *detail)
 {
     struct bench *bench = user;
-    return bytes == FLOATS * sizeof(float) ? bench->tensor : NULL;
+    if (bytes != FLOATS * sizeof(float))
+        return detail_set(detail, ROOST_TOO_LARGE, "%zu bytes are no image", bytes);
+    *memory = bench->tensor;
+    return ROOST_OK;
 }
 
 static void row_write(struct json_writer *json, const float *row, size_t count, bool as_doubles)

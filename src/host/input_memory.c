@@ -399,26 +399,30 @@ void input_memory_free(struct input_memory *memory)
     free(memory);
 }
 
+uint64_t input_memory_charge_bytes(size_t bytes)
+{
+    if (bytes <= CLASS_BYTES_MAX)
+        return class_bytes(class_of(bytes));
+    uint64_t pages = bytes / PAGE_BYTES + (bytes % PAGE_BYTES != 0);
+    return pages <= UINT64_MAX / PAGE_BYTES ? pages * PAGE_BYTES : UINT64_MAX;
+}
+
+static void *large_allocate(struct input_memory *memory, uint64_t charge)
+{
+    uint32_t first = extent_take(memory, (uint32_t)(charge / PAGE_BYTES), PAGE_LARGE);
+    return first != NONE ? memory->base + (size_t)first * PAGE_BYTES : NULL;
+}
+
 void *input_memory_allocate(struct input_memory *memory, size_t bytes)
 {
-    uint64_t left = memory->budget_bytes - memory->used_bytes;
-    if (bytes > left)
+    uint64_t charge = input_memory_charge_bytes(bytes);
+    if (charge > memory->budget_bytes - memory->used_bytes)
         return NULL;
-    if (bytes <= CLASS_BYTES_MAX) {
-        uint32_t size_class = class_of(bytes);
-        void *block = class_bytes(size_class) <= left ? slab_allocate(memory, size_class) : NULL;
-        if (block != NULL)
-            memory->used_bytes += class_bytes(size_class);
-        return block;
-    }
-    uint64_t pages = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
-    if (pages * PAGE_BYTES > left)
-        return NULL;
-    uint32_t first = extent_take(memory, (uint32_t)pages, PAGE_LARGE);
-    if (first == NONE)
-        return NULL;
-    memory->used_bytes += pages * PAGE_BYTES;
-    return memory->base + (size_t)first * PAGE_BYTES;
+    void *block = bytes <= CLASS_BYTES_MAX ? slab_allocate(memory, class_of(bytes))
+                                           : large_allocate(memory, charge);
+    if (block != NULL)
+        memory->used_bytes += charge;
+    return block;
 }
 
 void input_memory_release(struct input_memory *memory, void *block)
@@ -440,6 +444,11 @@ uint64_t input_memory_offset(const struct input_memory *memory, const void *insi
     uintptr_t address = (uintptr_t)inside, base = (uintptr_t)memory->base;
     roost_assert(address >= base && address - base < memory->length);
     return address - base;
+}
+
+uint64_t input_memory_budget_bytes(const struct input_memory *memory)
+{
+    return memory->budget_bytes;
 }
 
 uint64_t input_memory_used_bytes(const struct input_memory *memory)

@@ -28,7 +28,10 @@ void input_memory_release(struct input_memory *memory, void *block);
 /* Of any address inside a block. */
 uint64_t input_memory_offset(const struct input_memory *memory, const void *inside);
 
+uint64_t input_memory_budget_bytes(const struct input_memory *memory);
 uint64_t input_memory_used_bytes(const struct input_memory *memory); /* handed out */
+/* What a block of that many bytes takes of the budget. */
+uint64_t input_memory_charge_bytes(size_t bytes);
 /* Backed by pages now: an upper bound that input_memory_trim lowers. */
 uint64_t input_memory_resident_bytes(const struct input_memory *memory);
 

@@ -54,6 +54,7 @@ static void test_size_classes(void **state)
         void *block = input_memory_allocate(memory, cases[i].bytes);
         assert_non_null(block);
         assert_int_equal(input_memory_used_bytes(memory), cases[i].charged);
+        assert_int_equal(input_memory_charge_bytes(cases[i].bytes), cases[i].charged);
         input_memory_release(memory, block);
     }
     input_memory_free(memory);
@@ -65,6 +66,8 @@ static void test_budget(void **state)
     struct input_memory *memory = make(MIB);
     assert_null(input_memory_allocate(memory, MIB + 1));
     assert_null(input_memory_allocate(memory, SIZE_MAX));
+    assert_int_equal(input_memory_budget_bytes(memory), MIB);
+    assert_true(input_memory_charge_bytes(SIZE_MAX) == UINT64_MAX);
     void *all = input_memory_allocate(memory, MIB);
     assert_non_null(all);
     assert_null(input_memory_allocate(memory, 1));

@@ -31,11 +31,14 @@ struct blocks {
     unsigned count;
 };
 
-static void *block_give(void *user, size_t bytes)
+static enum roost_err block_give(void *user, size_t bytes, void **memory, struct detail *detail)
 {
+    (void)detail;
     struct blocks *blocks = user;
     roost_assert(blocks->count < BLOCKS_MAX);
-    return blocks->items[blocks->count++] = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    blocks->items[blocks->count++] = *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    roost_assert(*memory != NULL);
+    return ROOST_OK;
 }
 
 static void models_make(struct fake_oip *fake)

@@ -45,13 +45,14 @@ struct memory {
     unsigned count;
 };
 
-static void *block_give(void *user, size_t bytes)
+static enum roost_err block_give(void *user, size_t bytes, void **out, struct detail *detail)
 {
+    (void)detail;
     struct memory *memory = user;
     void *block = aligned_alloc(64, (bytes + 63) / 64 * 64);
     assert_true(block != NULL && memory->count < 64);
-    memory->blocks[memory->count++] = block;
-    return block;
+    memory->blocks[memory->count++] = *out = block;
+    return ROOST_OK;
 }
 
 /* The server's codec reads the request; its inputs are then in *parsed. */

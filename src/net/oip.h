@@ -71,9 +71,11 @@ struct oip_request {
     void *keep; /* the texts of `parameters`; freed by oip_request_fini */
 };
 
-/* Gives `bytes` > 0 of raw memory (64-byte aligned) for a tensor that cannot stay in the body, or
- * NULL when the budget is full. What was given stays the caller's, after failures too. */
-typedef void *oip_allocate_fn(void *user, size_t bytes);
+/* Gives `bytes` > 0 of raw memory (64-byte aligned) for a tensor that cannot stay in the body.
+ * OVERLOADED when there is no room now, TOO_LARGE when there never is, with the reason. What was
+ * given stays the caller's, after failures too. */
+typedef enum roost_err oip_allocate_fn(void *user, size_t bytes, void **memory,
+                                       struct detail *detail);
 
 struct oip_body {
     const void *data;
@@ -83,8 +85,8 @@ struct oip_body {
 };
 
 /*
- * Parses and checks an inference request. INVALID (400) with the field named; OVERLOADED when
- * allocate says NULL; UNSUPPORTED for shared memory; NO_MEMORY. Accepts what docs/PROTOCOL.md
+ * Parses and checks an inference request. INVALID (400) with the field named; what `allocate` says
+ * (OVERLOADED, TOO_LARGE); UNSUPPORTED for shared memory; NO_MEMORY. Accepts what docs/PROTOCOL.md
  * says: JSON data flat or nested for every type but FP16 and BF16, BYTES as JSON strings, binary
  * blobs, raw single-input bodies, binary_data_output, classification, priority, timeout. Rows are
  * the same over all inputs when batched; a request of more rows than max_batch_size is refused

@@ -9,6 +9,7 @@
 void fixture_init(struct fixture *fixture, int64_t max_batch_size)
 {
     memset(fixture, 0, sizeof(*fixture));
+    fixture->fail_as = ROOST_OVERLOADED;
     fixture->model = (struct oip_model){
         .name = "m", .version = "1", .max_batch_size = max_batch_size, .io = &fixture->io};
 }
@@ -66,13 +67,15 @@ static void *block_new(struct fixture *fixture, size_t bytes)
     return block;
 }
 
-static void *fixture_allocate(void *user, size_t bytes)
+static enum roost_err fixture_allocate(void *user, size_t bytes, void **memory,
+                                       struct detail *detail)
 {
     struct fixture *fixture = user;
     assert_true(bytes > 0);
     if (++fixture->allocations == fixture->fail_at)
-        return NULL;
-    return block_new(fixture, bytes);
+        return detail_set(detail, fixture->fail_as, "no room for %zu bytes", bytes);
+    *memory = block_new(fixture, bytes);
+    return ROOST_OK;
 }
 
 static enum roost_err parse(struct fixture *fixture, const struct oip_body *body)

@@ -14,7 +14,8 @@ struct fixture {
     struct detail detail;
     bool split_allowed;
     unsigned allocations;
-    unsigned fail_at; /* the n-th allocation fails; 0: none */
+    unsigned fail_at;       /* the n-th allocation fails; 0: none */
+    enum roost_err fail_as; /* with this */
     unsigned block_count;
     void *blocks[FIXTURE_BLOCKS_MAX];
 };

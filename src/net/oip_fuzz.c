@@ -15,16 +15,16 @@ struct budget {
     void *blocks[BLOCKS_MAX];
 };
 
-static void *budget_allocate(void *user, size_t bytes)
+static enum roost_err budget_allocate(void *user, size_t bytes, void **memory,
+                                      struct detail *detail)
 {
     struct budget *budget = user;
-    void *block = NULL;
     roost_assert(bytes > 0 && budget->count < BLOCKS_MAX);
-    if (bytes > budget->left || posix_memalign(&block, 64, bytes) != 0)
-        return NULL;
+    if (bytes > budget->left || posix_memalign(memory, 64, bytes) != 0)
+        return detail_set(detail, ROOST_OVERLOADED, "no room for %zu bytes", bytes);
     budget->left -= bytes;
-    budget->blocks[budget->count++] = block;
-    return block;
+    budget->blocks[budget->count++] = *memory;
+    return ROOST_OK;
 }
 
 /* Optional inputs a to n of all types, and outputs of the same names. */

@@ -46,7 +46,7 @@ struct oip_names oip_names(const struct tensor_spec *specs, unsigned count);
 /* Index of the spec with this name, or `count`. */
 unsigned oip_find(const struct tensor_spec *specs, unsigned count, yyjson_val *name);
 
-/* Memory for a tensor's data. OVERLOADED when the budget is full; zero bytes need no budget. */
+/* Memory for a tensor's data, or what `allocate` says against it; zero bytes need none. */
 enum roost_err oip_tensor_allocate(struct oip_parse *parse, size_t bytes, struct tensor *tensor);
 
 /* Fills tensor->data and ->bytes; its dtype and shape are known. */

@@ -89,11 +89,14 @@ enum roost_err oip_tensor_allocate(struct oip_parse *parse, size_t bytes, struct
     /* What a tensor without bytes points to; NULL would mean that it was not sent. */
     static _Alignas(64) char nothing[64];
 
-    void *data = bytes == 0 ? nothing : parse->allocate(parse->user, bytes);
-    if (data == NULL)
-        return detail_set(parse->detail, ROOST_OVERLOADED,
-                          "inputs[%zu]: no room for its %zu bytes now; try again later",
-                          parse->position, bytes);
+    void *data = nothing;
+    enum roost_err err = ROOST_OK;
+    if (bytes > 0)
+        err = parse->allocate(parse->user, bytes, &data, parse->detail);
+    if (err != ROOST_OK) {
+        detail_prefix(parse->detail, "inputs[%zu]", parse->position);
+        return err;
+    }
     tensor->data = data;
     tensor->bytes = bytes;
     return ROOST_OK;

@@ -511,11 +511,10 @@ static void budget(void **state)
     pair_init(&f);
     const char *json = "{" Y ",\"inputs\":[" A "," B("2") "],\"parameters\":{\"k\":\"v\"}}";
     f.fail_at = 1;
-    fixture_refuse_json(&f, json, ROOST_OVERLOADED,
-                        "inputs[0]: no room for its 16 bytes now; try again later");
+    fixture_refuse_json(&f, json, ROOST_OVERLOADED, "inputs[0]: no room for 16 bytes");
     f.fail_at = 2;
-    fixture_refuse_json(&f, json, ROOST_OVERLOADED,
-                        "inputs[1]: no room for its 16 bytes now; try again later");
+    f.fail_as = ROOST_TOO_LARGE;
+    fixture_refuse_json(&f, json, ROOST_TOO_LARGE, "inputs[1]: no room for 16 bytes");
     assert_int_equal(f.block_count, 1);
     f.fail_at = 3;
     assert_int_equal(fixture_parse_json(&f, json), ROOST_OK);

@@ -138,24 +138,13 @@ static size_t body_shift(uint64_t header_length)
     return (size_t)((BODY_ALIGNMENT - header_length % BODY_ALIGNMENT) % BODY_ALIGNMENT);
 }
 
-static void infer_refuse(struct call *call, enum roost_err err, const char *text,
-                         uint64_t retry_after_ns)
+static void infer_refuse(struct call *call, enum roost_err err, const char *text)
 {
     if (call->request != NULL) {
         request_free(call->request);
         call->request = NULL;
     }
-    call_respond_error(call, err, text, retry_after_ns);
-}
-
-static void infer_refuse_memory(struct call *call)
-{
-    struct detail detail;
-    detail_set(&detail, ROOST_OVERLOADED,
-               "model '%s': the memory for waiting requests is full (%llu of %llu bytes in use)",
-               call->values[0], (unsigned long long)input_memory_used_bytes(call->lane->memory),
-               (unsigned long long)call->lane->settings.input_memory_bytes);
-    infer_refuse(call, ROOST_OVERLOADED, detail.text, NS_PER_S);
+    call_respond_error(call, err, text, err == ROOST_OVERLOADED ? NS_PER_S : 0);
 }
 
 void api_infer_headers(struct call *call)
@@ -183,7 +172,7 @@ void api_infer_headers(struct call *call)
     if (length_text != NULL) {
         err = oip_parse_length(length_text, &header_length, &detail);
         if (err != ROOST_OK) {
-            infer_refuse(call, err, detail.text, 0);
+            infer_refuse(call, err, detail.text);
             return;
         }
     }
@@ -193,20 +182,21 @@ void api_infer_headers(struct call *call)
         return;
     }
     size_t shift = body_shift(header_length);
-    char *block = request_allocate(call->request, (size_t)length + shift);
-    if (block == NULL) {
-        infer_refuse_memory(call);
+    void *block;
+    err = request_allocate(call->request, (size_t)length + shift, &block, &detail);
+    if (err != ROOST_OK) {
+        infer_refuse(call, err, detail.text);
         return;
     }
-    call->body = block + shift;
+    call->body = (char *)block + shift;
     call->body_bytes = length;
     http_body_into(call->http, call->body);
 }
 
-static void *infer_allocate(void *user, size_t bytes)
+static enum roost_err infer_allocate(void *user, size_t bytes, void **memory, struct detail *detail)
 {
     struct call *call = user;
-    return request_allocate(call->request, bytes);
+    return request_allocate(call->request, bytes, memory, detail);
 }
 
 /* Decodes a compressed body, and brings binary tensors into the input memory. `plain` holds decoded
@@ -237,14 +227,12 @@ static enum roost_err infer_body(struct call *call, struct strbuf *plain, struct
     }
     if (body->has_header_length && body->bytes > 0) {
         size_t shift = body_shift(body->header_length);
-        char *block = request_allocate(call->request, body->bytes + shift);
-        if (block == NULL) {
-            return detail_set(detail, ROOST_OVERLOADED,
-                              "model '%s': the memory for waiting requests is full",
-                              call->values[0]);
+        void *block;
+        err = request_allocate(call->request, body->bytes + shift, &block, detail);
+        if (err != ROOST_OK) {
+            return err;
         }
-        memcpy(block + shift, body->data, body->bytes);
-        body->data = block + shift;
+        body->data = memcpy((char *)block + shift, body->data, body->bytes);
     }
     return ROOST_OK;
 }
@@ -320,7 +308,7 @@ void api_infer_body(struct call *call)
         err = infer_pin(call, &detail);
     }
     if (err != ROOST_OK) {
-        infer_refuse(call, err, detail.text, err == ROOST_OVERLOADED ? NS_PER_S : 0);
+        infer_refuse(call, err, detail.text);
         return;
     }
     infer_fill(call);

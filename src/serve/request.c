@@ -66,17 +66,30 @@ void request_free(struct request *request)
     }
 }
 
-void *request_allocate(struct request *request, size_t bytes)
+enum roost_err request_allocate(struct request *request, size_t bytes, void **block,
+                                struct detail *detail)
 {
-    struct lane *lane = request->lane;
-    if (request->block_count == lane->signature.io.input_count + REQUEST_BLOCKS_EXTRA) {
-        return NULL;
+    const struct lane *lane = request->lane;
+    uint64_t charge = input_memory_charge_bytes(bytes);
+    uint64_t budget = input_memory_budget_bytes(lane->memory);
+    if (charge > budget - request->block_bytes) {
+        return detail_set(detail, ROOST_TOO_LARGE,
+                          "the inputs take %" PRIu64 " bytes, but the memory for all waiting "
+                          "requests of model '%s' is %" PRIu64 ": send less at once, or raise "
+                          "input_memory",
+                          request->block_bytes + charge, lane->tenant->name, budget);
     }
-    void *block = input_memory_allocate(lane->memory, bytes);
-    if (block != NULL) {
-        request->blocks[request->block_count++] = block;
+    bool fits = request->block_count < lane->signature.io.input_count + REQUEST_BLOCKS_EXTRA;
+    *block = fits ? input_memory_allocate(lane->memory, bytes) : NULL;
+    if (*block == NULL) {
+        return detail_set(detail, ROOST_OVERLOADED,
+                          "the memory for waiting requests of model '%s' is full (%" PRIu64
+                          " of %" PRIu64 " bytes in use)",
+                          lane->tenant->name, input_memory_used_bytes(lane->memory), budget);
     }
-    return block;
+    request->blocks[request->block_count++] = *block;
+    request->block_bytes += charge;
+    return ROOST_OK;
 }
 
 static void request_tell(struct request *request, const struct reply *reply)

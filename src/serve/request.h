@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/detail.h"
 #include "core/queue.h"
 #include "core/tensor.h"
 
@@ -70,6 +71,7 @@ struct request {
     request_answer_fn *answer;
     void *user;
     unsigned block_count;
+    uint64_t block_bytes;         /* what the blocks take of the lane's budget */
     void **blocks;                /* in the lane's input memory; released with the request */
     struct request_input *inputs; /* the API's order */
     struct shape *shapes;         /* the API's order, with the batch dimension; key.shapes */
@@ -89,9 +91,11 @@ void request_join(struct request *part, struct request *whole);
 /* Frees one that was never submitted. */
 void request_free(struct request *request);
 
-/* Memory in the lane's input memory that is released with the request; NULL when the budget is full
- * or too many blocks. */
-void *request_allocate(struct request *request, size_t bytes);
+/* Memory in the lane's input memory that is released with the request. TOO_LARGE when the request
+ * would take more than the whole budget; OVERLOADED when there is no room now, or too many blocks.
+ */
+enum roost_err request_allocate(struct request *request, size_t bytes, void **block,
+                                struct detail *detail);
 
 /* Admits it, or answers with the refusal. The request is the lane's from here on. */
 void request_submit(struct request *request);

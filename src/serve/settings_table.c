@@ -134,7 +134,8 @@ static const struct settings_key common_keys[] = {
     KEY(tenant_settings, "memory_max", BYTES, UINT64, memory_bytes_max, MIB, UNBOUNDED,
         "memory of the tenant's host process; absent: no limit of its own"),
     KEY(tenant_settings, "input_memory", BYTES, UINT64, input_memory_bytes, MIB, UNBOUNDED,
-        "memory for the inputs of requests that wait or run; 429 when it is full"),
+        "memory for the inputs of requests that wait or run; 429 when it is full, 413 for what "
+        "could never fit"),
     KEY(tenant_settings, "output_max", BYTES, UINT64, output_bytes_max, 4 * KIB, UNBOUNDED,
         "outputs of one batch"),
     KEY(tenant_settings, "queue_max", INT, UNSIGNED, queue_max, 1, 1000000,

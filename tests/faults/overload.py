@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ten times more than a tenant can do: memory bounded, refusals at once, all accounted for."""
+import gzip
 import os
 import sys
 import time
@@ -131,6 +132,41 @@ class Overload(unittest.TestCase):
                 one.close()
             wait_for_idle(server, ["m"])
             self.assertLess(server.memory_bytes() - before, 32 * MIB)
+
+    def test_larger_than_input_memory(self):
+        """What could never fit is not told to come again: 413 with the setting, whatever its form;
+        alone each input of the last one would fit."""
+        width = 65536  # 256 KiB a row
+        model = {"1/model.fake": fake_model("input z FP32 -1 65536", "optional z",
+                                            inputs="x FP32 -1 65536", outputs="y FP32 -1 1"),
+                 "config.pbtxt": "max_batch_size: 8"}
+        with Server({"m": model}, "tenants: [{name: m, input_memory: 1 MiB}]") as server:
+            def binary(rows, **headers):
+                head = (b'{"inputs":[{"name":"x","shape":[%d,%d],"datatype":"FP32",'
+                        b'"parameters":{"binary_data_size":%d}}]}' % (rows, width, rows * MIB // 4))
+                body = head + bytes(rows * MIB // 4)
+                if headers:
+                    body = gzip.compress(body)
+                return server.post("/v2/models/m/infer", body, {
+                    "Inference-Header-Content-Length": str(len(head)), **headers})
+
+            def named(name, rows):
+                return {"name": name, "shape": [rows, width], "datatype": "FP32",
+                        "data": [0] * (rows * width)}
+
+            def plain(*inputs):
+                return server.post("/v2/models/m/infer", {"inputs": inputs})
+
+            coded = {"Content-Encoding": "gzip"}
+            for answer in (binary(4), binary(4, **coded), plain(named("x", 5)),
+                           plain(named("x", 3), named("z", 3))):
+                self.assertEqual(answer.status, 413, answer)
+                self.assertNotIn("Retry-After", answer.headers)
+                self.assertRegex(answer.error, r"take \d{7} bytes, .* 1048576: .*input_memory")
+            for answer in (binary(3), binary(3, **coded), plain(named("x", 4)),
+                           plain(named("x", 2), named("z", 2))):
+                self.assertEqual(answer.status, 200, answer)
+            wait_for_idle(server, ["m"])
 
     def is_refused(self, server, one):
         """The place of a body is reserved when its length is known, so the answer is there now or
