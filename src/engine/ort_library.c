@@ -124,8 +124,8 @@ static void *library_find(const char *paths, struct detail *detail)
         reason = dlerror();
     }
     (void)detail_set(detail, ROOST_UNAVAILABLE,
-                     "ONNX Runtime cannot be loaded from %s: %s; name its shared library in "
-                     "ROOST_ORT_LIBRARY",
+                     "ONNX Runtime cannot be loaded from %s: %s; name its shared library with "
+                     "--engine-library or in ROOST_ORT_LIBRARY",
                      paths, reason);
     return NULL;
 }

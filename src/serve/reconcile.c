@@ -11,6 +11,7 @@
 #include "serve/manager.h"
 #include "serve/server.h"
 #include "serve/server_loop.h"
+#include "serve/spec.h"
 #include "serve/tenant.h"
 
 struct waiter {
@@ -237,6 +238,46 @@ static void reconcile_forget(struct reconcile *reconcile, const struct desired *
     server_loop_forget(server);
 }
 
+/* The first tenant to be served of which a variant needs an engine that is not there, or NULL. */
+static const struct desired_tenant *desired_without_engine(const struct desired *desired,
+                                                           const struct spawner *spawner)
+{
+    for (unsigned i = 0; i < desired->tenant_count; i++) {
+        const struct desired_tenant *tenant = &desired->tenants[i];
+        for (unsigned v = 0; tenant->wanted && v < tenant->version_count; v++) {
+            const struct desired_version *version = &tenant->versions[v];
+            for (unsigned k = 0; k < version->variant_count; k++) {
+                const char *engine = spec_engine(&tenant->settings,
+                                                 version->variants[k].model_path);
+                if (spawner_engine_version(spawner, engine)[0] == '\0') {
+                    return tenant;
+                }
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Without an engine that the models of the start need, the server does not start. What is loaded
+ * later and needs it is unavailable by itself. */
+static void round_check_engine(struct round *round)
+{
+    const struct server *server = round->reconcile->server;
+    const char *reason = server->engine_error.text;
+    bool starting = server->state == SERVER_RUNNING && !server->first_reconciled;
+    if (round->err != ROOST_OK || !starting || reason[0] == '\0') {
+        return;
+    }
+    const struct desired_tenant *tenant = desired_without_engine(round->desired, server->spawner);
+    if (tenant != NULL) {
+        round->err = detail_set(&round->detail, ROOST_UNAVAILABLE, "model '%s': %s", tenant->name,
+                                reason);
+        return;
+    }
+    log_warn("engine.open", "reason=%s result=\"only models of the fake engine can be served\"",
+             LOG_Q(reason));
+}
+
 static void round_done(uv_work_t *work, int status)
 {
     (void)status;
@@ -248,6 +289,7 @@ static void round_done(uv_work_t *work, int status)
         waiter->applied |= !waiter->late;
         waiter->late = false;
     }
+    round_check_engine(round);
     bool taken = round->err == ROOST_OK && !reconcile_stopped(reconcile);
     if (taken) {
         if (round->reload) {

@@ -276,6 +276,18 @@ static enum roost_err server_open_cache(struct server *server, struct detail *de
     return cache_open(&server->cache, directory, server->settings.cache_bytes_max, detail);
 }
 
+/* A library that was named must be there; whether one that was only looked for is needed, the first
+ * look at the models says. */
+static enum roost_err server_start_spawner(struct server *server, struct detail *detail)
+{
+    const char *library = server->settings.engine_library;
+    enum roost_err err = spawner_start(library, &server->spawner, &server->engine_error, detail);
+    if (err == ROOST_OK && library != NULL && server->engine_error.text[0] != '\0') {
+        err = detail_set(detail, ROOST_UNAVAILABLE, "%s", server->engine_error.text);
+    }
+    return err;
+}
+
 static enum roost_err server_start(struct server *server, struct detail *detail)
 {
     enum roost_err err = node_limits_read("/", &server->limits, detail);
@@ -283,8 +295,7 @@ static enum roost_err server_start(struct server *server, struct detail *detail)
         err = server_open_cache(server, detail);
     }
     if (err == ROOST_OK) {
-        err = spawner_start(server->settings.engine_library, &server->spawner,
-                            &server->engine_error, detail);
+        err = server_start_spawner(server, detail);
     }
     if (err != ROOST_OK) {
         return err;
@@ -294,9 +305,6 @@ static enum roost_err server_start(struct server *server, struct detail *detail)
         return err;
     }
     server->permits = server->limits.cpu_count == 0 ? 1 : server->limits.cpu_count;
-    if (server->engine_error.text[0] != '\0') {
-        log_error("engine.open", "reason=\"%s\"", server->engine_error.text);
-    }
     roost_assert(uv_loop_init(&server->loop) == 0);
     server->loop_open = true;
     err = server_open_ports(server, detail);

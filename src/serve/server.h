@@ -39,7 +39,7 @@ struct server {
     struct settings settings;
     struct node_limits limits;
     struct spawner *spawner;
-    struct detail engine_error;
+    struct detail engine_error; /* why ONNX Runtime is not there; "": it is */
     struct model_cache cache;
     struct http_server *http[PORT_COUNT]; /* NULL: not offered */
     uv_poll_t spawner_poll;

@@ -62,7 +62,8 @@ static const struct settings_key server_keys[] = {
     KEY(settings, "cache_max", BYTES, UINT64, cache_bytes_max, 0, UNBOUNDED,
         "least recently used entries beyond it are removed; 0: no limit"),
     KEY(settings, "engine_library", STRING, MODEL, engine_library, 0, 0,
-        "ONNX Runtime's shared library; absent: looked for in the usual places"),
+        "ONNX Runtime's shared library, which must be there; absent: looked for in the usual "
+        "places"),
     KEY(settings, "sandbox", BOOL, FLAG, sandbox, 0, 0,
         "hosts give up network, privileges and other files"),
     KEY(settings, "knobs", BOOL, FLAG, knobs, 0, 0,

@@ -14,10 +14,10 @@ static const uint64_t output_bytes_default = UINT64_C(64) << 20;
 /* About what it costs both sides to sleep and be woken, on a virtual machine. */
 static const uint64_t spin_ns = 100 * NS_PER_US;
 
-const char *spec_engine(const struct lane *lane, const char *model_path)
+const char *spec_engine(const struct tenant_settings *settings, const char *model_path)
 {
-    if (lane->settings.engine != NULL) {
-        return lane->settings.engine;
+    if (settings->engine != NULL) {
+        return settings->engine;
     }
     const char *dot = strrchr(model_path, '.');
     return dot != NULL && strcmp(dot, ".fake") == 0 ? "fake" : "onnxruntime";
@@ -57,7 +57,7 @@ void spec_fill(struct host_spec *spec, const struct unit *unit, enum host_role r
              variant->desired.name);
     const char *model = role == HOST_OPTIMISE ? variant->desired.model_path : unit->path;
     snprintf(spec->engine, sizeof spec->engine, "%s",
-             spec_engine(lane, variant->desired.model_path));
+             spec_engine(settings, variant->desired.model_path));
     snprintf(spec->model_path, sizeof spec->model_path, "%s", model);
     snprintf(spec->model_directory, sizeof spec->model_directory, "%s",
              variant->desired.model_directory);

@@ -5,11 +5,11 @@
 
 #include "host/host.h"
 
-struct lane;
+struct tenant_settings;
 struct unit;
 
 /* The engine by name: the tenant's choice, else by the file's extension. */
-const char *spec_engine(const struct lane *lane, const char *model_path);
+const char *spec_engine(const struct tenant_settings *settings, const char *model_path);
 
 /* Fills the whole spec for the unit's variant in the given role. */
 void spec_fill(struct host_spec *spec, const struct unit *unit, enum host_role role);

@@ -187,7 +187,7 @@ void unit_permit(struct unit *unit)
     unit->state = UNIT_KEYING;
     const struct lane_variant *variant = &unit->lane->variants[unit->variant];
     const struct adapter_settings *adapter = &variant->desired.adapter;
-    const char *engine = spec_engine(unit->lane, variant->desired.model_path);
+    const char *engine = spec_engine(&unit->lane->settings, variant->desired.model_path);
     const char *version = spawner_engine_version(unit->server->spawner, engine);
     struct prepare_request request = {
         .loop = &unit->server->loop,

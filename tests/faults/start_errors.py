@@ -149,21 +149,43 @@ class StartErrors(unittest.TestCase):
             self.assertTrue(sandbox["no_new_privs"])
             self.assertTrue(all(sandbox.values()) or sandbox["reason"], sandbox)
 
-    def test_no_onnx_runtime(self):
-        """Models that need it are unavailable and say why; the others serve."""
-        models = {"real": {"1/model.onnx": onnx_models.identity("FP32")}, "fake": fake_model()}
+    def test_onnx_runtime_that_was_named(self):
+        """It must be there, even if no model needs it."""
         for library in ("/nonexistent/libonnxruntime.so", "/etc/passwd"):
-            with Server(models, arguments=["--engine-library", library], ready=False) as server:
-                def reason():
-                    server.alive()
-                    return [one["reason"] for one in server.post("/v2/repository/index").json()
-                            if one.get("state") == "UNAVAILABLE"]
-                reasons = wait_for("the refusal", reason)
-                self.assertIn(library, reasons[0])
-                wait_for("the fake", lambda: server.infer("fake").status == 200)
-                self.assertEqual(server.infer("real").status, 503)
-                lines = [line for line in server.log().splitlines() if "engine.open" in line]
-                self.assertEqual(len(lines), 1, lines)
+            said = re.escape(f"cannot be loaded from {library}: ") + ".*--engine-library"
+            self.refuse([1], said, "--model-repository", self.repository, "--engine-library",
+                        library)
+            config = os.path.join(self.directory, "roost.yaml")
+            with open(config, "w", encoding="ascii") as file:
+                file.write(f"server: {{engine_library: {library}}}\n")
+            self.refuse([1], said, "--model-repository", self.repository, "--config", config)
+
+    def test_onnx_runtime_that_is_not_found(self):
+        """The server ends when a model of the start needs it."""
+        os.makedirs(os.path.join(self.repository, "real", "1"))
+        with open(os.path.join(self.repository, "real", "1", "model.onnx"), "wb") as file:
+            file.write(onnx_models.identity("FP32"))
+        self.refuse([1], "model 'real': ONNX Runtime cannot be loaded from /nonexistent.so: "
+                    ".*--engine-library", "--model-repository", self.repository,
+                    environment=self.without_onnx_runtime())
+
+    def test_without_onnx_runtime(self):
+        """Models of the fake engine serve; what is loaded later and needs it says why."""
+        with Server({"fake": fake_model()}, arguments=["--model-control-mode", "explicit",
+                                                       "--load-model", "fake"],
+                    environment=self.without_onnx_runtime()) as server:
+            self.assertEqual(server.infer("fake").status, 200)
+            server.write_model("real", {"1/model.onnx": onnx_models.identity("FP32")})
+            answer = server.post("/v2/repository/models/real/load")
+            self.assertEqual(answer.status, 503)
+            self.assertIn("/nonexistent.so", answer.error)
+            self.assertEqual(server.infer("real").status, 503)
+            self.assertEqual(server.infer("fake").status, 200)
+            lines = [line for line in server.log().splitlines() if "engine.open" in line]
+            self.assertEqual(len(lines), 1, lines)
+
+    def without_onnx_runtime(self):
+        return {**os.environ, "ROOST_ORT_LIBRARY": "/nonexistent.so"}
 
 
 if __name__ == "__main__":
