@@ -2,6 +2,7 @@
 """Files of models that are wrong in every way: only that tenant is unavailable, and says why."""
 import os
 import random
+import re
 import sys
 import unittest
 
@@ -9,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
 import onnx_models  # noqa: E402
 from roost_server import Server, fake_model, row_sums, wait_for  # noqa: E402
 
+MIB = 1 << 20
 GOOD = onnx_models.identity("FP32", ("batch", 4))
 IO = ('input [{ name: "x" data_type: TYPE_FP32 dims: [ 4 ] }]\n'
       'output [{ name: "y" data_type: TYPE_FP32 dims: [ 4 ] }]\n')
@@ -117,18 +119,32 @@ class BrokenModels(unittest.TestCase):
 
     def test_too_large_for_what_is_left(self):
         """Refused before it is loaded, with the sum; a smaller one still finds room."""
-        with Server({"small": fake_model("memory_mb 1"), "large": onnx(model=GOOD)},
-                    arguments=["--memory-reserve", "1 TiB"], ready=False) as server:
+        models = {"small": fake_model("memory_mb 1")}
+        with Server(models) as server:
+            limit_mib = int(server.wait_log(r"memory_mib=(\d+)")[0])
+            given_mib = server.memory_bytes() // MIB + 256  # the server's own counts as well
+        models["large"] = fake_model()
+        server = Server(models, arguments=["--memory-reserve", f"{limit_mib - given_mib} MiB"],
+                        ready=False)
+        os.truncate(os.path.join(server.repository, "large/1/model.fake"), given_mib * MIB)
+        with server:
             entries = wait_for("both to settle", lambda: self.both_settled(server))
-            for one in entries:
-                self.assertEqual(one["state"], "UNAVAILABLE")
-                self.assertRegex(one["reason"],
-                                 r"needs about \d+ MiB and 0 MiB of \d+ MiB are left")
+            self.assertEqual(entries["small"]["state"], "READY")
+            self.assertEqual(entries["large"]["state"], "UNAVAILABLE")
+            reason = re.search(r"needs about (\d+) MiB and (\d+) MiB of (\d+) MiB are left",
+                               entries["large"]["reason"])
+            self.assertIsNotNone(reason, entries)
+            needed, left, limit = map(int, reason.groups())
+            self.assertEqual((needed, limit), (given_mib + 48, limit_mib))
+            self.assertLess(left, given_mib)
+            self.assertEqual(row_sums(server.infer("small")), [10])
+            self.assertEqual(server.infer("large").status, 503)
 
     def both_settled(self, server):
-        entries = server.post("/v2/repository/index").json()
-        done = len(entries) == 2 and all(one.get("state") == "UNAVAILABLE" for one in entries)
-        return entries if done else None
+        server.alive()
+        entries = {one["name"]: one for one in server.post("/v2/repository/index").json()}
+        states = [one.get("state") for one in entries.values()]
+        return entries if sorted(states, key=str) == ["READY", "UNAVAILABLE"] else None
 
     def test_failing_runs(self):
         """Runs that fail are answered with 500 and counted; those in between are good."""
