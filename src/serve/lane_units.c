@@ -111,11 +111,13 @@ void lane_unit_ready(struct lane *lane, struct unit *unit)
     variant->failures = 0;
     variant->failed_until_ns = 0;
     lane->coming = NULL;
+    char sandbox[SANDBOX_NAMES_BYTES];
     log_info("model.ready",
-             "tenant=%s version=%s variant=%s pid=%d ms=%" PRIu64 " optimised=%d workers=%u",
+             "tenant=%s version=%s variant=%s pid=%d ms=%" PRIu64
+             " optimised=%d workers=%u sandbox=%s",
              lane->tenant->name, lane->version_text, variant->desired.name,
              (int)link_pid(unit->link), variant->start_ns / NS_PER_MS, unit->optimised,
-             lane->workers);
+             lane->workers, sandbox_names(&unit->sandbox, true, sandbox));
     if (lane->active != NULL && unit->variant != lane->wanted) {
         link_set_workers(unit->link, lane->workers, &lane->cpus); /* may have changed meanwhile */
         lane_stand_by(lane, unit);

@@ -16,6 +16,7 @@
 #include "net/http.h"
 #include "node/limits.h"
 #include "serve/desired.h"
+#include "serve/sandbox_log.h"
 #include "serve/settings.h"
 #include "serve/spin.h"
 
@@ -40,6 +41,7 @@ struct server {
     struct node_limits limits;
     struct spawner *spawner;
     struct detail engine_error; /* why ONNX Runtime is not there; "": it is */
+    struct sandbox_log sandbox_log;
     struct model_cache cache;
     struct http_server *http[PORT_COUNT]; /* NULL: not offered */
     uv_poll_t spawner_poll;

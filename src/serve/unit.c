@@ -264,6 +264,7 @@ static bool unit_event(struct unit *unit, const struct link_event *event)
         return true;
     case LINK_SANDBOX:
         unit->sandbox = event->sandbox;
+        sandbox_log_missing(&unit->server->sandbox_log, &unit->sandbox);
         return true;
     case LINK_CLOSED:
         /* What happened is told by the spawner, when the process is reaped. */

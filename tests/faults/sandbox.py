@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hosts may do, as the kernel tells it: nothing but their work."""
 import os
+import re
 import sys
 import unittest
 
@@ -99,6 +100,7 @@ class Sandbox(unittest.TestCase):
             self.assertFalse(host["sandbox"]["seccomp"])
             self.assertFalse(host["sandbox"]["landlock"])
             self.assertNotEqual(host["sandbox"]["reason"], "")
+            self.assertEqual(len(re.findall(" sandbox=none\n", server.log())), len(MODELS))
 
 
 if __name__ == "__main__":

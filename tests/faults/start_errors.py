@@ -134,7 +134,8 @@ class StartErrors(unittest.TestCase):
         """Without any privilege it serves; what of the sandbox it cannot have, it says."""
         if os.getuid() != 0:
             self.skipTest("only root can become nobody")
-        with Server({"m": fake_model("service_us 100 10")}) as server:
+        models = {"m": fake_model("service_us 100 10"), "n": fake_model()}
+        with Server(models) as server:
             server.stop()
             os.chmod(server.directory, 0o777)
             for path in (server.control, os.path.join(server.directory, "cache")):
@@ -148,6 +149,12 @@ class StartErrors(unittest.TestCase):
             sandbox = server.lanes("m")[0]["hosts"][0]["sandbox"]
             self.assertTrue(sandbox["no_new_privs"])
             self.assertTrue(all(sandbox.values()) or sandbox["reason"], sandbox)
+            log = server.log()
+            missing = [name for name, value in sandbox.items() if value is False]
+            said = re.findall(r" warn host\.sandbox missing=(\S+) ", log)
+            self.assertEqual(said, [",".join(missing)] if missing else [])
+            active = ",".join(name for name, value in sandbox.items() if value is True)
+            self.assertEqual(re.findall(r"model\.ready .* sandbox=(\S+)", log), [active] * 2)
 
     def test_onnx_runtime_that_was_named(self):
         """It must be there, even if no model needs it."""
