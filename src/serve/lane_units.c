@@ -287,6 +287,11 @@ void lane_unit_died(struct lane *lane, struct unit *unit, enum lane_role role, c
         lane_check_pins(lane);
         return;
     }
+    /* What took too long would take as long again: no more often than what cannot be loaded. */
+    if (unit->state == UNIT_LOADING && unit->killed) {
+        lane_unit_failed(lane, unit, unit->start_err, unit->start_reason.text);
+        return;
+    }
     bool switching = role == LANE_ROLE_COMING &&
                      (lane->active != NULL || (lane->served && unit->variant != lane->variant));
     if (switching) {

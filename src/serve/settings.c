@@ -111,6 +111,7 @@ void settings_init(struct settings *settings)
         .grace_ns = 30 * NS_PER_S,
         .default_deadline_ns = 30 * NS_PER_S,
         .hang_after_ns = 5 * NS_PER_S,
+        .load_timeout_ns = 600 * NS_PER_S,
         .memory_reserve_bytes = UINT64_C(256) << 20,
         .tick_ns = 250 * NS_PER_MS,
         .decision_log_bytes_max = UINT64_C(64) << 20,

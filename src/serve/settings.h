@@ -91,6 +91,7 @@ struct settings {
     uint64_t grace_ns;         /* SIGTERM: time to finish; (default: 30 s) */
     uint64_t default_deadline_ns; /* of tenants without SLO; (default: 30 s) */
     uint64_t hang_after_ns;       /* a run without end for so long is a hung host; (default: 5 s) */
+    uint64_t load_timeout_ns;     /* for a process to become ready; (default: 10 min) */
     uint64_t memory_reserve_bytes;   /* never given to models; (default: 256 MiB) */
     char *policy;                    /* (optional) that moves grants and variants; NULL: none */
     char *policy_options;            /* (optional) "option=value", one a line */

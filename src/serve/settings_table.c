@@ -81,7 +81,11 @@ static const struct settings_key server_keys[] = {
     KEY(settings, "default_deadline", DURATION, UINT64, default_deadline_ns, MS, 86400 * S,
         "deadline of requests of tenants that have no SLO and no deadline"),
     KEY(settings, "hang_after", DURATION, UINT64, hang_after_ns, 10 * MS, 86400 * S,
-        "a run that has not ended by then is a hung host, which is replaced"),
+        "a run that takes longer than this, and than 20 times what such runs have taken, is a hung "
+        "host, which is replaced"),
+    KEY(settings, "load_timeout", DURATION, UINT64, load_timeout_ns, 100 * MS, 86400 * S,
+        "longest time for a process to load and warm up its model, or to optimise it; then it is "
+        "ended, and its start has failed"),
     KEY(settings, "memory_reserve", BYTES, UINT64, memory_reserve_bytes, 0, UNBOUNDED,
         "memory that is never given to models"),
     KEY(settings, "policy", STRING, TEXT, policy, 0, 0,

@@ -91,6 +91,7 @@ static void the_server(void **state)
          "  grace: 5 s\n"
          "  default_deadline: 1 m\n"
          "  hang_after: 500 ms\n"
+         "  load_timeout: 3 m\n"
          "  memory_reserve: 1GB\n"
          "  limits: {body_max: 16 MiB, connections_max: 10, write_timeout: 1 s}\n");
     assert_string_equal(settings.host, "127.0.0.1");
@@ -115,6 +116,7 @@ static void the_server(void **state)
     assert_int_equal(settings.grace_ns, 5 * NS_PER_S);
     assert_int_equal(settings.default_deadline_ns, 60 * NS_PER_S);
     assert_int_equal(settings.hang_after_ns, 500 * NS_PER_MS);
+    assert_int_equal(settings.load_timeout_ns, 180 * NS_PER_S);
     assert_int_equal(settings.memory_reserve_bytes, 1000000000);
     assert_int_equal(settings.limits.body_bytes_max, 16 << 20);
     assert_int_equal(settings.limits.connections_max, 10);

@@ -245,7 +245,7 @@ static bool unit_event(struct unit *unit, const struct link_event *event)
         }
         return true;
     case LINK_READY:
-        if (unit->state == UNIT_LOADING && !unit->unwanted && !unit->exited) {
+        if (unit->state == UNIT_LOADING && !unit->unwanted && !unit->exited && !unit->killed) {
             unit_host_ready(unit, clock_now_ns());
         }
         return true;
@@ -253,8 +253,8 @@ static bool unit_event(struct unit *unit, const struct link_event *event)
         /* The process ends by itself; an optimiser's failure is told by the load that follows, if
          * one does. */
         if (unit->state == UNIT_OPTIMISING) {
-            unit->optimiser_err = event->err;
-            unit->optimiser_reason = event->detail;
+            unit->start_err = event->err;
+            unit->start_reason = event->detail;
         }
         if (unit->state == UNIT_LOADING && !unit->unwanted) {
             unit->failed = true;
@@ -350,8 +350,8 @@ static void unit_committed(void *user, const struct prepared *prepared)
         unit_fail(unit, ROOST_CANCELLED, "");
         return;
     }
-    if (prepared->err != ROOST_OK && unit->optimiser_err != ROOST_OK) {
-        unit_fail(unit, unit->optimiser_err, unit->optimiser_reason.text);
+    if (prepared->err != ROOST_OK && unit->start_err != ROOST_OK) {
+        unit_fail(unit, unit->start_err, unit->start_reason.text);
         return;
     }
     if (prepared->err != ROOST_OK) {
@@ -373,7 +373,7 @@ static void unit_optimiser_exited(struct unit *unit, int status)
         log_warn("model.optimise",
                  "tenant=%s variant=%s status=%d reason=%s result=\"not optimised\"",
                  unit->lane->tenant->name, variant->desired.name, status,
-                 LOG_Q(unit->optimiser_reason.text));
+                 LOG_Q(unit->start_reason.text));
     }
     struct prepare_request request = {
         .loop = &unit->server->loop,
@@ -387,6 +387,7 @@ static void unit_optimiser_exited(struct unit *unit, int status)
         .user = unit,
     };
     unit_link_close(unit);
+    unit->killed = false; /* the process that loads is another one */
     unit->state = UNIT_KEYING;
     if (prepare_commit(&request) != ROOST_OK) {
         unit_fail(unit, ROOST_NO_MEMORY, "out of memory");
@@ -455,6 +456,21 @@ void unit_kill(struct unit *unit, const char *why)
 
 /* ---- ticks ------------------------------------------------------------------ */
 
+/* A process that never becomes ready must not keep its permit, nor let anybody wait for it. */
+static void unit_check_start(struct unit *unit, uint64_t now_ns)
+{
+    uint64_t limit_ns = unit->server->settings.load_timeout_ns;
+    if (unit->killed || unit->unwanted || now_ns - unit->process_started_ns <= limit_ns) {
+        return;
+    }
+    char limit[32];
+    unit->start_err = detail_set(&unit->start_reason, ROOST_UNAVAILABLE,
+                                 "it did not finish %s within %s (server: load_timeout)",
+                                 unit_state_name(unit->state),
+                                 duration_format(limit_ns, limit, sizeof limit));
+    unit_kill(unit, unit->start_reason.text);
+}
+
 void unit_tick(struct unit *unit, uint64_t now_ns, bool measure)
 {
     if (unit->link == NULL || link_pid(unit->link) == 0) {
@@ -464,7 +480,9 @@ void unit_tick(struct unit *unit, uint64_t now_ns, bool measure)
     if (starting && now_ns - unit->process_started_ns > lift_after_ns) {
         link_lift(unit->link); /* again: the loader may have begun since */
     }
-    if (unit->state == UNIT_READY || unit->state == UNIT_DRAINING) {
+    if (starting) {
+        unit_check_start(unit, now_ns);
+    } else if (unit->state == UNIT_READY || unit->state == UNIT_DRAINING) {
         lane_check_hang(unit->lane, unit, now_ns);
     }
     if (measure) {

@@ -54,7 +54,7 @@ struct unit {
     bool unwanted;  /* be gone as soon as possible */
     bool failed;    /* LINK_FAILED was reported */
     bool exited;    /* reaped; only what it left is still handled */
-    bool killed;    /* by us, because it hung */
+    bool killed;    /* its process, by us, because it hung */
     bool suspect;   /* a request that saw a host die runs, and nothing beside it */
     bool starved;   /* waits for memory that hosts which end now will free */
     bool grantable; /* has its tenant's grant, where there is one (grants.h) */
@@ -69,8 +69,8 @@ struct unit {
     char stage[FILE_PATH_BYTES_MAX]; /* removed with the unit, unless it became a cache entry */
     char path[FILE_PATH_BYTES_MAX];
     bool optimised;
-    enum roost_err optimiser_err; /* why the optimiser failed, as far as it said */
-    struct detail optimiser_reason;
+    enum roost_err start_err;       /* why the optimiser failed, as far as it said, or what */
+    struct detail start_reason;     /* took too long */
     uint64_t memory_need_bytes;     /* what preparing it said */
     uint64_t memory_estimate_bytes; /* the same, once it has been granted */
     struct process_memory memory;   /* measured on ticks */
@@ -110,7 +110,7 @@ void unit_spawn_failed(struct unit *unit, const char *reason);
 /* Takes what results there are. True: some were there. */
 bool unit_take_results(struct unit *unit);
 
-/* Once a tick: lifts starved loaders, measures memory. */
+/* Once a tick: lifts starved loaders, ends those that never finish, measures memory. */
 void unit_tick(struct unit *unit, uint64_t now_ns, bool measure);
 
 /* A permit is free: go on if waiting. */

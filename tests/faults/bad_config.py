@@ -17,6 +17,7 @@ server:
   nonsense: 1                # nonsense
   grace: -3 s                # grace
   hang_after: soon           # hang_after
+  load_timeout: 10 ms        # load_timeout
   control_mode: sometimes    # control_mode
   sandbox: perhaps           # sandbox
   poll_interval: 1 us        # poll_interval
@@ -118,8 +119,8 @@ class BadConfig(unittest.TestCase):
             server.signal(signal.SIGHUP)
             server.wait_log(r"config\.invalid", number + 1)
             self.assertEqual(sorted(server.hosts()), hosts)
-            self.assertIn(f"{server.config_path}:33: unknown", server.log())
-            self.assertIn(f"{server.config_path}:32: tenants", server.log())
+            self.assertIn(f"{server.config_path}:34: unknown", server.log())
+            self.assertIn(f"{server.config_path}:33: tenants", server.log())
             server.write_config("tenants:\n- {name: m, workers: 2, slo: p99 30 ms}\n")
             server.signal(signal.SIGHUP)
             server.wait_log(r"config\.reload", number + 2)

@@ -7,6 +7,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
+import onnx_models  # noqa: E402
 from load import Load, assert_conserved  # noqa: E402
 from roost_server import SOAK, Server, fake_model, row_sums, wait_for  # noqa: E402
 
@@ -15,6 +16,8 @@ CONFIG = """
 server: {hang_after: 300 ms}
 defaults: {deadline: 30 s, workers: 2}
 """
+LOAD_TIMEOUT = "server: {load_timeout: 5 s}\n"
+TIMED_OUT = "it did not finish loading within 5.00 s (server: load_timeout)"
 
 
 def disturb(server, load, tenant, number):
@@ -23,6 +26,12 @@ def disturb(server, load, tenant, number):
     os.kill(pid, number)
     wait_for("another host", lambda: server.hosts(tenant) not in ([], [pid]))
     load.progress(tenant, 20)
+
+
+def starting(server, state):
+    """The process id of a host that is not ready yet; None: there is none in this state."""
+    return next((host["pid"] for lane in server.status()["lanes"] for host in lane["hosts"]
+                 if host["state"] == state and host["pid"]), None)
 
 
 class HostsKilled(unittest.TestCase):
@@ -71,6 +80,24 @@ class HostsKilled(unittest.TestCase):
             self.assertGreaterEqual(metrics["roost_host_deaths", "hangs"], 1)
             self.assertEqual(metrics["roost_host_deaths", "good"], 0)
 
+    def test_slow_is_not_hung(self):
+        """Runs take far longer than hang_after, but no longer than they always do."""
+        models = {"m": fake_model("service sleep", "service_us 200000 0")}
+        with Server(models, "server: {hang_after: 1 h}\n") as server:
+            for _ in range(5):
+                self.assertEqual(server.infer("m").status, 200)
+            pid, = server.hosts("m")
+            server.write_config("server: {hang_after: 10 ms}\n")
+            server.signal(signal.SIGHUP)
+            server.wait_log(r"config\.reload")
+            for _ in range(10):
+                self.assertEqual(server.infer("m").status, 200)
+            self.assertEqual(server.hosts("m"), [pid])
+            self.assertEqual(server.metrics()["roost_host_deaths", "m"], 0)
+            os.kill(pid, signal.SIGSTOP)
+            self.assertEqual(row_sums(server.infer("m")), [10])
+            self.assertEqual(server.metrics()["roost_host_deaths", "m"], 1)
+
     def test_crashes_by_itself(self):
         models = {"crashes": fake_model("service_us 300 10", "crash_after 60")}
         with Server(models, CONFIG) as server:
@@ -111,6 +138,82 @@ class HostsKilled(unittest.TestCase):
             self.assertEqual([answer.status for answer in answers], [500, 200, 200, 200], answers)
             self.assertEqual([row_sums(answer)[0] for answer in answers[1:]], [1, 2, 3])
             self.assertEqual(server.metrics()["roost_rerun", "m"], 4)
+
+
+class HostsStuckAtTheStart(unittest.TestCase):
+    """Hosts that never finish loading are ended by load_timeout, and say so."""
+
+    def reason(self, server, model):
+        entries = server.post("/v2/repository/index").json()
+        return next(one["reason"] for one in entries if one["name"] == model)
+
+    def assert_timed_out(self, server, model):
+        wait_for("the failed start", lambda: self.reason(server, model))
+        self.assertEqual(self.reason(server, model), TIMED_OUT)
+        answer = server.infer(model)
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn(TIMED_OUT, answer.error)
+
+    def test_others_still_start(self):
+        """As many as may start at once hang; the one that waits behind them starts all the same."""
+        stuck = [f"a{number}" for number in range(os.cpu_count())]
+        models = {name: fake_model("load_ms 600000") for name in stuck}
+        models["good"] = fake_model("service_us 100 10")
+        with Server(models, LOAD_TIMEOUT, ready=False) as server:
+            wait_for("the good one", lambda: server.infer("good").status == 200)
+            for name in stuck:
+                self.assert_timed_out(server, name)
+            metrics = server.metrics()
+            self.assertEqual({metrics["roost_host_deaths", name] for name in stuck}, {1})
+            self.assertEqual(metrics["roost_host_deaths", "good"], 0)
+            states = [host["state"] for lane in server.status()["lanes"] for host in lane["hosts"]]
+            self.assertEqual(states, ["ready"])
+
+    def test_load_call_is_answered(self):
+        """Stuck in its first run, which is the warm-up; when the model is mended, it loads."""
+        models = {"m": fake_model("hang_after 1")}
+        with Server(models, LOAD_TIMEOUT, ["--model-control-mode", "explicit"]) as server:
+            answer = server.post("/v2/repository/models/m/load", {})
+            self.assertEqual(answer.status, 503, answer)
+            self.assertIn(TIMED_OUT, answer.error)
+            self.assert_timed_out(server, "m")
+            server.write_model("m", fake_model())
+            answer = server.post("/v2/repository/models/m/load", {})
+            self.assertEqual(answer.status, 200, answer)
+            self.assertEqual(row_sums(server.infer("m")), [10])
+            # A reload that hangs leaves what serves alone.
+            server.write_model("m", fake_model("load_ms 600000"))
+            answer = server.post("/v2/repository/models/m/load", {})
+            self.assertEqual(answer.status, 503, answer)
+            self.assertIn(TIMED_OUT, answer.error)
+            self.assertEqual(row_sums(server.infer("m")), [10])
+
+    def test_stopped_while_loading(self):
+        """The successor of a host that died: the start fails, and is tried again later."""
+        with Server({"m": fake_model("load_ms 500")}, LOAD_TIMEOUT) as server:
+            os.kill(server.hosts("m")[0], signal.SIGKILL)
+            pid = wait_for("a loading host", lambda: starting(server, "loading"))
+            os.kill(pid, signal.SIGSTOP)
+            self.assert_timed_out(server, "m")
+            wait_for("the next host", lambda: server.infer("m").status == 200)
+            self.assertEqual(self.reason(server, "m"), "")
+            self.assertNotIn(pid, server.hosts("m"))
+            self.assertEqual(server.metrics()["roost_host_deaths", "m"], 2)
+
+    def test_stopped_while_optimising(self):
+        """The model is served as it is, and its host is watched as any other."""
+        config = LOAD_TIMEOUT.replace("}", ", hang_after: 300 ms}")
+        with Server({"m": {"1/model.onnx": onnx_models.folded()}}, config, ready=False) as server:
+            os.kill(wait_for("an optimiser", lambda: starting(server, "optimising")),
+                    signal.SIGSTOP)
+            server.wait_ready()
+            self.assertIn("it did not finish optimising within 5.00 s", server.log())
+            host, = server.lanes("m")[0]["hosts"]
+            self.assertEqual((host["state"], host["optimised"]), ("ready", False))
+            self.assertEqual(server.metrics()["roost_host_deaths", "m"], 0)
+            os.kill(host["pid"], signal.SIGSTOP)
+            self.assertEqual(server.infer("m").json()["outputs"][0]["data"], [1, 2, 3, 4])
+            self.assertEqual(server.metrics()["roost_host_deaths", "m"], 1)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,30 @@ class Switching(unittest.TestCase):
             self.assertIn("weights are torn", server.lanes("t")[0]["variants"][0]["reason"])
             self.assertEqual(row_sums(server.infer("t")), [10])
 
+    def test_never_loads(self):
+        """The start ends with load_timeout, as the first one and in a switch: others go on."""
+        models, config = ladder(never=SLOW, good=["service_us 300 30"], other=["service_us 200 20"])
+        config = config.replace("hang_after: 300 ms", "hang_after: 300 ms, load_timeout: 5 s")
+        with Server(models, config) as server:
+            self.assertEqual(serving(server), "good")
+            self.assertEqual(server.metrics()["roost_host_deaths", "t"], 1)
+            self.assertEqual(server.lanes("t")[0]["reason"], "")
+            with Load(server, {"t": 4}) as load:
+                self.assertEqual(ask_switch(server, "never").status, 200)
+                wait_for("a loading host", lambda: host_of(server, "never", ("loading",)))
+                self.assertEqual(server.lanes("t")[0]["wanted"], "never")
+                wait_for("the end of the switch",
+                         lambda: server.lanes("t")[0]["wanted"] == "good")
+                self.assertEqual(server.lanes("t")[0]["variants"][0]["reason"],
+                                 "it did not finish loading within 5.00 s (server: load_timeout)")
+                self.assertEqual(serving(server), "good")
+                load.progress("t", 5)
+                switch(server, "other")
+                load.progress("t", 5)
+            load.assert_all_good()
+            assert_conserved(server, load, ["t"])
+            self.assertEqual(server.metrics()["roost_host_deaths", "t"], 2)
+
     def test_new_host_killed(self):
         models, config = ladder(old=["service_us 300 30"],
                                 slow=SLOW)

@@ -33,6 +33,19 @@ def identity(datatype, dims=("batch", "n")):
                                   [value("x", datatype, dims)], [value("y", datatype, dims)]))
 
 
+def folded(width=4, side=1000, steps=8):
+    """y = x + 0, where the zero is the product of large constants: a small file whose graph takes
+    long to optimise."""
+    nodes = [helper.make_node("ConstantOfShape", ["shape"], ["p0"])]
+    nodes += [helper.make_node("MatMul", [f"p{n}", "p0"], [f"p{n + 1}"]) for n in range(steps)]
+    nodes += [helper.make_node("ReduceSum", [f"p{steps}"], ["zero"], keepdims=0),
+              helper.make_node("Add", ["x", "zero"], ["y"])]
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [side, side])
+    dims = ("batch", width)
+    return save(helper.make_graph(nodes, "folded", [value("x", "FP32", dims)],
+                                  [value("y", "FP32", dims)], [shape]))
+
+
 def scale(factor, width=4):
     """y = factor * x, and z = x"""
     weight = helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor])
