@@ -6,8 +6,8 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build check bench bench-control fuzz soak asan tsan tidy format install clean \
-	distclean
+.PHONY: help demo build check check-demo bench bench-control fuzz soak asan tsan tidy format \
+	install clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | \
@@ -23,6 +23,9 @@ build: ## the release build, in build/release
 
 check: ## everything that CI runs
 	scripts/check
+
+check-demo: ## of that the release build, and three seconds of the demo
+	scripts/check setup demo
 
 bench: build ## the figures of the README; exits 0 whatever they say
 	scripts/bench

@@ -142,6 +142,10 @@ static void refused(void **state)
                         "Inference-Header-Content-Length: 3, but the body has 2 bytes");
     body.header_length = UINT64_MAX;
     assert_int_equal(fixture_parse(&f, &body), ROOST_INVALID);
+    body.header_length = 1;
+    assert_int_equal(fixture_parse(&f, &body), ROOST_INVALID);
+    assert_non_null(
+        strstr(f.detail.text, "the first 1 bytes (Inference-Header-Content-Length): JSON: "));
     fixture_fini(&f);
 
     vector_init(&f, DTYPE_BOOL);

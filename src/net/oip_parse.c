@@ -343,8 +343,13 @@ enum roost_err oip_parse_infer(const struct oip_model *model, const struct oip_b
     parse.blob_bytes -= json_bytes;
     yyjson_doc *document = NULL;
     enum roost_err err = json_parse(json, json_bytes, &document, detail);
-    if (err != ROOST_OK)
+    if (err != ROOST_OK) {
+        /* A wrong header is seen here only by the JSON that it cuts off. */
+        if (body->has_header_length)
+            detail_prefix(detail, "the first %zu bytes (Inference-Header-Content-Length)",
+                          json_bytes);
         return err;
+    }
     err = document_parse(&parse, yyjson_doc_get_root(document));
     yyjson_doc_free(document);
     /* The texts of a refused request are in the document that is gone. */

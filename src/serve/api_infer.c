@@ -172,6 +172,7 @@ void api_infer_headers(struct call *call)
     if (length_text != NULL) {
         err = oip_parse_length(length_text, &header_length, &detail);
         if (err != ROOST_OK) {
+            detail_prefix(&detail, "%s", header_length_name);
             infer_refuse(call, err, detail.text);
             return;
         }

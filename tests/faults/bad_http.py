@@ -88,11 +88,21 @@ def tensor(**change):
     return {"inputs": [{key: value for key, value in one.items() if value is not None}]}
 
 
+def with_data(text):
+    """A body whose data is this text, JSON or not."""
+    return '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":%s}]}' % text
+
+
+DATA_AT = with_data("%s").index("%s")
 NESTED = "[" * 200 + "]" * 200
+NOT_UTF8 = b'{"inputs":[{"name":"\xff"}]}'
 # (model, body, what the message must name)
 BAD_JSON = [
-    ("m", "", ""), ("m", "{", ""), ("m", "[]", ""), ("m", "null", ""), ("m", "{}", "inputs"),
-    ("m", {"inputs": {}}, "inputs"), ("m", {"inputs": []}, ""), ("m", {"inputs": [3]}, "inputs[0]"),
+    ("m", "", "JSON: the text is empty"), ("m", "{", "at byte 1"),
+    ("m", "[]", "body: must be a JSON object, not an array"),
+    ("m", "null", "body: must be a JSON object, not null"), ("m", "{}", "inputs"),
+    ("m", {"inputs": {}}, "inputs"), ("m", {"inputs": []}, 'inputs: "x" is missing'),
+    ("m", {"inputs": [3]}, "inputs[0]"),
     ("m", tensor(name=None), "inputs[0].name"), ("m", tensor(name=3), "inputs[0].name"),
     ("m", tensor(name="z"), "inputs[0].name"), ("m", tensor(name=""), "inputs[0].name"),
     ("m", tensor(shape=None), "inputs[0].shape"), ("m", tensor(shape=4), "inputs[0].shape"),
@@ -117,11 +127,12 @@ BAD_JSON = [
     ("m", tensor(data=[[1, 2], [3, 4]]), "inputs[0].data"),
     ("m", tensor(data=[[1, 2, 3, [4]]]), "inputs[0].data[0][3]"),
     ("m", tensor(data=[1e300, 2, 3, 4]), "inputs[0].data[0]"),
-    ("m", '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[NaN,1,2,3]}]}', ""),
-    ("m", '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[Infinity,1,2,3]}]}', ""),
-    ("m", '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":%s}]}' % NESTED, ""),
-    ("m", '{"x":%s}' % ('{"a":' * 100000), ""), ("m", "[" * 100000, ""),
-    ("m", b'{"inputs":[{"name":"\xff"}]}', ""),
+    ("m", with_data("[NaN,1,2,3]"), f"at byte {DATA_AT + 1}"),
+    ("m", with_data("[1,Infinity,2,3]"), f"at byte {DATA_AT + 3}"),
+    ("m", with_data(NESTED), f"JSON: more than 64 levels deep at byte {DATA_AT + 61}"),
+    ("m", '{"a":' * 100000 + "1" + "}" * 100000, "JSON: more than 64 levels deep at byte 320"),
+    ("m", '{"a":' * 100000, "at byte 500000"), ("m", "[" * 100000, "at byte 100000"),
+    ("m", NOT_UTF8, "UTF-8"),
     ("m", '{"inputs":[' + '{},' * 3000 + "{}]}", "inputs"),
     ("m", {"id": 3, **tensor()}, "id"), ("m", {"id": "x" * 300, **tensor()}, "id"),
     ("m", {"parameters": 3, **tensor()}, "parameters"),
@@ -154,10 +165,17 @@ BAD_JSON = [
 ]
 
 
+LENGTH = "Inference-Header-Content-Length"
+
+
 def binary(header, data, length=None):
     text = json.dumps(header).encode()
-    return text + data, {"Inference-Header-Content-Length": str(len(text) if length is None
-                                                                else length)}
+    return text + data, {LENGTH: str(len(text) if length is None else length)}
+
+
+def raw(data):
+    """A body that is the only input."""
+    return data, {LENGTH: "0"}
 
 
 def binary_tensor(size, **change):
@@ -166,17 +184,22 @@ def binary_tensor(size, **change):
 
 BAD_BINARY = [
     ("m", binary(binary_tensor(16), bytes(15)), "inputs[0]"),
-    ("m", binary(binary_tensor(16), bytes(17)), ""), ("m", binary(binary_tensor(12), bytes(12)),
-                                                     "inputs[0]"),
+    ("m", binary(binary_tensor(16), bytes(17)), "body: unexpected additional input data: 1 bytes"),
+    ("m", binary(binary_tensor(12), bytes(12)), "inputs[0]"),
     ("m", binary(binary_tensor(-16), bytes(16)), "binary_data_size"),
     ("m", binary(binary_tensor("16"), bytes(16)), "binary_data_size"),
     ("m", binary(binary_tensor(2 ** 63), bytes(16)), "binary_data_size"),
-    ("m", binary(binary_tensor(16), bytes(16), 100000), ""),
-    ("m", binary(binary_tensor(16), bytes(16), -1), ""),
-    ("m", binary(binary_tensor(16), bytes(16), "x"), ""),
-    ("m", binary(binary_tensor(16), bytes(16), 2 ** 64), ""),
-    ("m", binary(binary_tensor(16), bytes(16), 3), ""), ("m", binary({}, bytes(15), 0), ""),
-    ("m", binary(tensor(), bytes(16)), ""), ("two", binary({}, b"", 0), ""),
+    ("m", binary(binary_tensor(16), bytes(16), 100000), f"{LENGTH}: 100000, but the body has"),
+    ("m", binary(binary_tensor(16), bytes(16), -1), f'{LENGTH}: "-1" is not a length in bytes'),
+    ("m", binary(binary_tensor(16), bytes(16), "x"), f'{LENGTH}: "x" is not a length in bytes'),
+    ("m", binary(binary_tensor(16), bytes(16), ""), f'{LENGTH}: "" is not a length in bytes'),
+    ("m", binary(binary_tensor(16), bytes(16), 2 ** 64), f"{LENGTH}: the length {2 ** 64} is too"),
+    ("m", binary(binary_tensor(16), bytes(16), 3), f"the first 3 bytes ({LENGTH}): JSON: "),
+    ("m", raw(bytes(15)), "body: 15 bytes of raw data, but FP32 of shape [-1,4] has 16 bytes"),
+    ("m", raw(bytes(32)), "body: 32 bytes of raw data, but FP32 of shape [-1,4] has 16 bytes"),
+    ("m", raw(b""), "body: 0 bytes of raw data, but FP32 of shape [-1,4] has 16 bytes"),
+    ("m", binary(tensor(), bytes(16)), "body: unexpected additional input data: 16 bytes"),
+    ("two", raw(bytes(16)), 'body: raw data needs a model with one input, but "two" has 2'),
     ("bool", binary(binary_tensor(4, datatype="BOOL"), b"\x00\x01\x02\x01"), "inputs[0]"),
     ("text", binary(binary_tensor(9, datatype="BYTES", shape=[1, 2]),
                     struct.pack("<I", 5) + b"hello"), "inputs[0]"),
@@ -296,7 +319,7 @@ class BadHttp(unittest.TestCase):
     def test_disconnects_at_every_byte(self):
         """The client goes away after every prefix of a JSON and of a binary request."""
         body, headers = binary(binary_tensor(16), struct.pack("<4f", 1, 2, 3, 4))
-        json_length = int(headers["Inference-Header-Content-Length"])
+        json_length = int(headers[LENGTH])
         requests = [GOOD, INFER + b"Inference-Header-Content-Length: %d\r\n"
                     b"Content-Length: %d\r\n\r\n" % (json_length, len(body)) + body,
                     INFER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY
