@@ -10,8 +10,8 @@ static const double calibration_span_s = 3;
 /* A bad spell of the machine is mostly over before another variant would help, and where there is
  * room it is hardly anything else. */
 static const double missed_enough_s = 1, missed_with_room_s = 2.5, grace_s = 1;
-/* After a queue that was too long, early refusal goes on. While it does, a time without a miss makes
- * good for so much of one with misses. */
+/* After a queue that was too long, early refusal goes on for this long. While it does, a time
+ * without a miss makes good for so much of one with misses. */
 static const double refusing_span_s = 1, forgiven = 0.25;
 
 static double part_of(double elapsed_s, double span_s)
