@@ -169,7 +169,10 @@ static enum roost_err load_config(yyjson_val *root, const char **config, struct 
     yyjson_val *key, *value;
     yyjson_val *parameters = yyjson_obj_get(root, "parameters");
     *config = NULL;
-    if (parameters != NULL && !yyjson_is_obj(parameters)) {
+    if (parameters == NULL) {
+        return ROOST_OK;
+    }
+    if (!yyjson_is_obj(parameters)) {
         return detail_set(detail, ROOST_INVALID, "parameters: must be an object");
     }
     yyjson_obj_foreach(parameters, i, count, key, value)
