@@ -113,12 +113,15 @@ double roost_assess(struct roost_turn *turn, const struct roost_margin *margin)
     return work + reserve;
 }
 
-/* Measured of the variant that serves, not only not measured otherwise. */
-static bool keeps_slo(const struct roost_tenant *tenant)
+/* Measured of the variant that serves, not only not measured otherwise. A way down only relieves:
+ * where the next one would cost an outage, what was measured before it is believed. */
+static bool keeps_slo(const struct roost_turn *turn, uint32_t index)
 {
+    const struct roost_tenant *tenant = &turn->view->tenants[index];
     const struct roost_window *window = &tenant->window;
-    return !view_is_switching(tenant) && tenant->since_switch_ns >= window->length_ns &&
-           window->latency_samples >= policy_samples_least(tenant->slo_percentile) &&
+    bool relieved = turn->self->outage_s > 0 && turn->self->records[index].on_trial == 0;
+    bool own = !view_is_switching(tenant) && tenant->since_switch_ns >= window->length_ns;
+    return (relieved || own) && window->latency_samples >= policy_samples_least(tenant->slo_percentile) &&
            policy_pressure(tenant) <= 1 && window->attainment * 100 >= tenant->slo_percentile;
 }
 
@@ -166,7 +169,7 @@ static void list_choices(const struct roost_turn *turn, uint32_t tenant,
         }
         least = next.work < least.work ? next : least;
         best = next.value > best.value ? next : best;
-        if (isfinite(next.reserve) || (v == seen->grant.variant && keeps_slo(seen))) {
+        if (isfinite(next.reserve) || (v == seen->grant.variant && keeps_slo(turn, tenant))) {
             list->choices[list->count++] = next;
         }
     }
@@ -202,7 +205,7 @@ static void believe_measurements(const struct roost_turn *turn, const struct roo
     }
     for (uint32_t i = 0; i < turn->view->tenant_count && room > 0; i++) {
         const struct roost_tenant *seen = &turn->view->tenants[i];
-        for (uint32_t j = 0; j < lists[i].count && keeps_slo(seen); j++) {
+        for (uint32_t j = 0; j < lists[i].count && keeps_slo(turn, i); j++) {
             struct choice *choice = &lists[i].choices[j];
             if (choice->variant == seen->grant.variant && choice->whole && choice->reserve > room) {
                 choice->reserve = room;

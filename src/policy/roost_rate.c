@@ -95,7 +95,6 @@ void roost_rate_learn(struct roost_rate *rate, const struct roost_tenant *tenant
         bool window = window_s > span_s;
         rate->known_s = window ? window_s : span_s;
         rate->per_s = window ? (double)tenant->window.arrivals / window_s : arrivals / span_s;
-        rate->rose = !window && arrivals > 0; /* a tenant that comes with its load */
         return;
     }
     rate->steady_s += span_s;
