@@ -116,7 +116,7 @@ class Switching(unittest.TestCase):
     def test_never_loads(self):
         """The start ends with load_timeout, as the first one and in a switch: others go on."""
         models, config = ladder(never=SLOW, good=["service_us 300 30"], other=["service_us 200 20"])
-        config = config.replace("hang_after: 300 ms", "hang_after: 300 ms, load_timeout: 5 s")
+        config = config.replace("hang_after: 300 ms", "hang_after: 300 ms, load_timeout: 10 s")
         with Server(models, config) as server:
             self.assertEqual(serving(server), "good")
             self.assertEqual(server.metrics()["roost_host_deaths", "t"], 1)
@@ -128,7 +128,7 @@ class Switching(unittest.TestCase):
                 wait_for("the end of the switch",
                          lambda: server.lanes("t")[0]["wanted"] == "good")
                 self.assertEqual(server.lanes("t")[0]["variants"][0]["reason"],
-                                 "it did not finish loading within 5.00 s (server: load_timeout)")
+                                 "it did not finish loading within 10.0 s (server: load_timeout)")
                 self.assertEqual(serving(server), "good")
                 load.progress("t", 5)
                 switch(server, "other")
