@@ -121,7 +121,8 @@ static bool keeps_slo(const struct roost_turn *turn, uint32_t index)
     const struct roost_window *window = &tenant->window;
     bool relieved = turn->self->outage_s > 0 && turn->self->records[index].on_trial == 0;
     bool own = !view_is_switching(tenant) && tenant->since_switch_ns >= window->length_ns;
-    return (relieved || own) && window->latency_samples >= policy_samples_least(tenant->slo_percentile) &&
+    return (relieved || own) &&
+           window->latency_samples >= policy_samples_least(tenant->slo_percentile) &&
            policy_pressure(tenant) <= 1 && window->attainment * 100 >= tenant->slo_percentile;
 }
 
