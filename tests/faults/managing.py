@@ -19,6 +19,7 @@ defaults: {deadline: 30 s, workers: 2}
 tenants:
   - name: t
     slo: p95 2 ms
+    shed: never  # a policy may have what is late refused otherwise
     variants:
       - {model: large, accuracy: 0.9, mflops: 1000}
       - {model: small, accuracy: 0.7, mflops: 9}
