@@ -158,15 +158,13 @@ static void learn_backlog(struct roost_turn *turn, uint32_t i)
 {
     struct roost_record *record = &turn->self->records[i];
     const struct roost_tenant *tenant = &turn->view->tenants[i];
-    bool may = tenant->shed_allowed != 0 && view_has_slo(tenant) &&
-               view_has_knob(turn->view, ROOST_KNOB_SHED) && turn->self->overloaded == 0 &&
-               record->given_up == 0;
+    bool may = roost_may_refuse(turn, i) && turn->self->overloaded == 0 && record->given_up == 0;
     bool goes_on = record->refusing_s > 0 && tenant->recent.slo_misses > 0 && falls_short(tenant);
-    double left_s = record->refusing_s - turn->elapsed_s;
-    record->refusing_s = !may                               ? 0
-                         : goes_on || queue_is_late(tenant) ? refusing_span_s
-                         : left_s > 0                       ? left_s
-                                                            : 0;
+    if (may && (goes_on || queue_is_late(tenant))) {
+        record->refusing_s = refusing_span_s;
+    } else {
+        record->refusing_s = may ? fmax(record->refusing_s - turn->elapsed_s, 0) : 0;
+    }
 }
 
 void roost_learn(struct roost_turn *turn)
@@ -228,8 +226,10 @@ bool roost_correct(struct roost_turn *turn)
             turn->draining || (turn->self->outage_s > 0 && outage)) {
             continue;
         }
-        double pressure = policy_pressure(tenant), refused = 1 / tenant->window.attainment;
-        pressure = record->refusing_s > 0 && refused > pressure ? refused : pressure;
+        double pressure = policy_pressure(tenant);
+        if (record->refusing_s > 0) {
+            pressure = fmax(pressure, 1 / tenant->window.attainment);
+        }
         record->missed_s = 0;
         corrected = true;
         if (turn->self->overloaded != 0) {

@@ -211,36 +211,39 @@ void roost_share_turns(struct roost_turn *turn)
     }
 }
 
-static void refuse_reason(const struct roost_turn *turn, uint32_t tenant, bool refuses,
-                          bool backlog, double asked)
+bool roost_may_refuse(const struct roost_turn *turn, uint32_t tenant)
 {
     const struct roost_tenant *seen = &turn->view->tenants[tenant];
-    double asked_part = isfinite(asked) ? asked / turn->view->node.cores : 10;
-    double waited_part = (double)seen->queue.head_age_ns / (double)seen->slo_ns;
-    uint32_t code = !refuses  ? ROOST_REASON_RELIEVED
-                    : backlog ? ROOST_REASON_BACKLOG
-                              : ROOST_REASON_OVERLOADED;
-    policy_reason(turn->plan, tenant, code, ROOST_NONE,
-                  code == ROOST_REASON_BACKLOG ? waited_part : asked_part, 0);
+    return seen->shed_allowed != 0 && view_has_slo(seen) &&
+           view_has_knob(turn->view, ROOST_KNOB_SHED);
 }
 
 void roost_refuse(struct roost_turn *turn, double asked)
 {
-    bool overloaded = turn->self->overloaded != 0;
+    double asked_part = isfinite(asked) ? asked / turn->view->node.cores : 10;
+    if (!view_has_knob(turn->view, ROOST_KNOB_SHED)) {
+        return; /* what is held cannot be changed either */
+    }
     for (uint32_t i = 0; i < turn->view->tenant_count; i++) {
         struct roost_plan_tenant *planned = &turn->plan->tenants[i];
         const struct roost_tenant *tenant = &turn->view->tenants[i];
         const struct roost_record *record = &turn->self->records[i];
-        bool hopeless = overloaded || record->given_up != 0;
-        bool refuses = (hopeless || record->refusing_s > 0) && tenant->shed_allowed != 0 &&
-                       view_has_slo(tenant);
+        bool lasts = turn->self->overloaded != 0 || record->given_up != 0;
+        bool refuses = roost_may_refuse(turn, i) && (lasts || record->refusing_s > 0);
         uint32_t shed = refuses ? ROOST_SHED_SLO : ROOST_SHED_CONFIGURED;
-        if (planned->grant.shed == shed || !view_has_knob(turn->view, ROOST_KNOB_SHED)) {
+        if (planned->grant.shed == shed) {
             continue;
         }
         planned->grant.shed = shed;
-        if (planned->reason.code == ROOST_REASON_NONE) {
-            refuse_reason(turn, i, refuses, !hopeless, asked);
+        if (planned->reason.code != ROOST_REASON_NONE) {
+            continue;
+        }
+        if (refuses && !lasts) {
+            policy_reason(turn->plan, i, ROOST_REASON_BACKLOG, ROOST_NONE,
+                          (double)tenant->queue.head_age_ns / (double)tenant->slo_ns, 0);
+        } else {
+            policy_reason(turn->plan, i, refuses ? ROOST_REASON_OVERLOADED : ROOST_REASON_RELIEVED,
+                          ROOST_NONE, asked_part, 0);
         }
     }
 }

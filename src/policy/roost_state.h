@@ -213,6 +213,8 @@ uint32_t roost_next_cheaper(const struct roost_turn *turn, uint32_t tenant);
 /* roost_share.c */
 void roost_share_cores(struct roost_turn *turn);
 void roost_share_turns(struct roost_turn *turn);
+/* Whether a tenant's requests may be refused for being late. */
+bool roost_may_refuse(const struct roost_turn *turn, uint32_t tenant);
 /* Early refusal for all in overload, else for those that were given up or have a long queue. */
 void roost_refuse(struct roost_turn *turn, double asked);
 
